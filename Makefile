@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+# make demo   set up everything, then run the main job: camera topic -> digit_node -> consumer
+#             IMAGE=photo.jpg, VIDEO=clip.mp4 or CAMERA=0 in place of the bundled clip
+# make test   set up everything, then run the tests; TESTS="test/digit_ros -k player" picks some
+# make        set up only;  make shell: a shell where ROS 2 and the packages are found
+# ROS=jazzy takes the wheels of that distribution; PYTHON=python3.12 another interpreter.
+
+ROS ?= kilted
+PYTHON ?= python3
+TESTS ?=
+export ROS
+
+# A sourced distribution would win over the wheels.
+unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH
+unexport COLCON_PREFIX_PATH ROS_DISTRO RMW_IMPLEMENTATION
+
+.PHONY: setup demo test lint shell clean
+
+setup:
+	@$(PYTHON) scripts/set_up.py
+
+demo: setup
+	@./scripts/ros-env python -m digit_ros.demo $(if $(IMAGE),--image '$(IMAGE)') \
+		$(if $(VIDEO),--video '$(VIDEO)') $(if $(CAMERA),--camera '$(CAMERA)')
+
+test: setup
+	@./scripts/ros-env python -m pytest $(TESTS)
+
+lint: setup
+	@./scripts/ros-env sh -c 'ruff check . && ruff format --check . && mypy'
+
+shell: setup
+	@./scripts/ros-env "$${SHELL:-/bin/sh}"
+
+clean:
+	rm -rf build build-jazzy install install-jazzy
