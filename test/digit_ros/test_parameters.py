@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters: descriptors, ranges, refusals that name the value, the commented YAML file."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import rclpy
+import yaml
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from digit_ros import parameters
+from digit_ros.parameters import BadParameter, Parameters
+
+CONFIG = Path(__file__).parents[2] / "config" / "digit.yaml"
+
+
+@pytest.fixture
+def make_node():
+    """make_node(name=value, ...) -> a real node with these overrides, not yet declared."""
+    context, nodes = rclpy.Context(), []
+    rclpy.init(context=context)
+
+    def make(**overrides):
+        given = [Parameter(name, value=value) for name, value in overrides.items()]
+        nodes.append(Node("digit", context=context, parameter_overrides=given))
+        return nodes[-1]
+
+    yield make
+    for node in nodes:
+        node.destroy_node()
+    context.shutdown()
+
+
+def test_defaults_are_the_dataclass(make_node):
+    assert parameters.declare(make_node()) == Parameters()
+
+
+def test_given_values_are_read(make_node):
+    got = parameters.declare(make_node(qos_profile="reliable", fallback_hfov_deg=60.0))
+    assert (got.qos_profile, got.fallback_hfov_deg) == ("reliable", 60.0)
+
+
+def test_every_parameter_is_described(make_node):
+    node = make_node()
+    parameters.declare(node)
+    for row in fields(Parameters):
+        descriptor = node.describe_parameter(row.name)
+        assert descriptor.description.endswith(".") and descriptor.additional_constraints
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("qos_profile", "fast", ["'fast'", "auto, sensor_data, reliable"]),
+        ("image_transport", "theora", ["'theora'", "raw, compressed"]),
+        ("fallback_hfov_deg", -1.0, ["-1.0", "0.0 to 170.0"]),
+        ("fallback_hfov_deg", float("nan"), ["nan", "0.0 to 170.0"]),
+        ("fallback_hfov_deg", "wide", ["wide", "0.0 to 170.0"]),
+        ("autostart", 3, ["3", "true or false"]),
+    ],
+)
+def test_a_refused_value_is_named(make_node, name, value, words):
+    with pytest.raises(BadParameter) as caught:
+        parameters.declare(make_node(**{name: value}))
+    assert all(word in str(caught.value) for word in [f"parameter {name}", *words])
+    assert "\n" not in str(caught.value)
+
+
+def test_structural_ones_are_read_only_and_live_ones_are_checked(make_node):
+    node = make_node()
+    parameters.declare(node)
+
+    def set_to(name, value):
+        return node.set_parameters([Parameter(name, value=value)])[0]
+
+    assert not set_to("weights", "other.pt").successful
+    assert set_to("fallback_hfov_deg", 70.0).successful
+    assert "Max: 170.0" in set_to("fallback_hfov_deg", float("nan")).reason
+    assert parameters.read(node).fallback_hfov_deg == 70.0
+
+
+def test_the_yaml_file_holds_every_parameter_with_its_default_and_a_comment():
+    text = CONFIG.read_text(encoding="utf-8")
+    values = yaml.safe_load(text)["/**"]["ros__parameters"]
+    assert values == {row.name: row.default for row in fields(Parameters)}
+    lines = text.splitlines()
+    for row in fields(Parameters):
+        place = next(n for n, line in enumerate(lines) if line.strip().startswith(f"{row.name}:"))
+        assert lines[place - 1].strip().startswith("#"), row.name
