@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pip install .` on a machine without ROS: digit_core with its weights, and training's commands.
+
+The ROS package digit_ros is never installed this way; colcon builds it (CMakeLists.txt).
+"""
+
+from setuptools import find_namespace_packages, setup
+
+setup(
+    name="digit-hands",
+    version="0.1.0",
+    description="Both hands in a camera image: skeletons and part segmentation by the method DIGIT",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_namespace_packages(
+        include=["digit_core", "digit_core.*", "training", "training.*"],
+        exclude=["*.__pycache__"],
+    ),
+    package_data={"": ["*.safetensors", "*.json", "*.npz", "*.txt", "*.yaml"]},
+    install_requires=[
+        "numpy>=1.26",
+        "opencv-python>=4.10,<5",
+        "safetensors>=0.4",
+        "torch>=2.4",
+    ],
+    extras_require={
+        "training": ["lmdb>=1.4", "pillow>=10"],
+        "render": ["anny==0.6.2", "moderngl==5.13.0", "trimesh>=4"],
+    },
+)
