@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds hands in a whole frame: a score for right and left and a box at every stride-8 cell.
+
+After CenterNet (Zhou et al., arXiv 1904.07850): hands are the local maxima of the scores.
+"""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from digit_core.network.residual import ConvNormReLU, ResidualPyramid, init_weights
+
+DETECTOR_SIZE = 256
+STRIDE = 8
+#: Side of the box that exp(0) stands for, input pixels.
+UNIT_SIDE_PX = 32.0
+
+
+class DetectorOutput(NamedTuple):
+    """Raw detector answer.
+
+    Attributes:
+        score_logits: (B, 2, H/8, W/8), right and left.
+        boxes: (B, 3, H/8, W/8): of cell (kx, ky) the box's centre is (kx + 0.5 + boxes[0]) * 8,
+            (ky + 0.5 + boxes[1]) * 8 and its side 32 exp(boxes[2]) input pixels; the box is the
+            square over the longer side of the tight box of the hand's 21 joints.
+    """
+
+    score_logits: Tensor
+    boxes: Tensor
+
+
+class HandDetector(nn.Module):
+    """The detector; sizes that are multiples of 32 work, 256 is what it is trained for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        width = 64
+        self.trunk = ResidualPyramid((16, 32), ((48, 2), (96, 2), (160, 2)), width)
+        self.context = nn.Linear(160, width)
+        self.head = ConvNormReLU(width, width)
+        self.score = nn.Conv2d(width, 2, 1)
+        self.box = nn.Conv2d(width, 3, 1)
+        init_weights(self)
+        nn.init.constant_(self.score.bias, -4.0)
+
+    def forward(self, images: Tensor) -> DetectorOutput:
+        """Letterboxed frames (B, 3, H, W) float RGB in [0, 1] to `DetectorOutput`."""
+        features, deep = self.trunk(images)
+        features = features + self.context(deep.mean((2, 3)))[:, :, None, None]
+        features = self.head(features)
+        return DetectorOutput(self.score(features).float(), self.box(features).float())

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`digit-lite`: the outputs of DIGIT from a small encoder, real time on a CPU.
+
+All that costs runs at stride 8; heatmaps and parts come out at stride 4 by pixel shuffle.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from digit_core.network.output import DigitOutput
+from digit_core.network.residual import ConvNormReLU, ResidualPyramid, init_weights
+
+NUM_JOINTS_TWO_HANDS = 42
+NUM_PARTS = 33
+#: The depth axis has 64 cells whatever the picture's size; the wrist's own depth is the middle.
+DEPTH_CELLS = 64.0
+#: Centre of heatmap cell 0 in cells, where patch pixel 0's centre is 0: pixels 0..3 have centre 1.5.
+CELL_CENTRE = 1.5 / 4
+
+
+class DigitLite(nn.Module):
+    """The small network; sizes that are multiples of 32 work, 256 is what it is trained for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        width, head = 96, 128
+        self.trunk = ResidualPyramid((24, 48), ((64, 2), (128, 2), (256, 2)), width)
+        self.context = nn.Linear(256, width)
+        self.head = ConvNormReLU(width, head)
+        self.heatmap = nn.Conv2d(head, 4 * NUM_JOINTS_TWO_HANDS, 1)
+        self.depth = nn.Conv2d(head, NUM_JOINTS_TWO_HANDS, 1)
+        self.parts = nn.Conv2d(head, 4 * NUM_PARTS, 1)
+        self.hand_fc = nn.Sequential(nn.Linear(256, 128), nn.ReLU(inplace=True), nn.Linear(128, 2))
+        self.root_fc = nn.Sequential(nn.Linear(256, 128), nn.ReLU(inplace=True), nn.Linear(128, 1))
+        init_weights(self)
+
+    def forward(self, images: Tensor) -> DigitOutput:
+        """Images (B, 3, H, W) float RGB in [0, 1] to `DigitOutput`; H, W multiples of 32.
+
+        Heatmaps are (B, 42, H/4, W/4) and parts (B, 33, H/2, W/2): 64 and 128 at 256 pixels.
+        """
+        features, deep = self.trunk(images)
+        pooled = deep.mean((2, 3))
+        features = F.relu(features + self.context(pooled)[:, :, None, None])
+        features = self.head(features)
+        heatmaps = F.pixel_shuffle(self.heatmap(features), 2).float()
+        depth = self.depth(features).float()
+        parts = F.pixel_shuffle(self.parts(features), 2)
+        parts = F.interpolate(parts, scale_factor=2.0, mode="bilinear", align_corners=False)
+        joints = decode_joints(heatmaps, depth)
+        root = DEPTH_CELLS / 2 * (1 + self.root_fc(pooled).float())
+        return DigitOutput(heatmaps, joints, root, self.hand_fc(pooled).float(), parts.float())
+
+
+def decode_joints(heatmaps: Tensor, depth: Tensor) -> Tensor:
+    """Expected place and depth under each heatmap's softmax.
+
+    Args:
+        heatmaps: (B, J, H, W) scores.
+        depth: (B, J, H/2, W/2) root-relative depth, 1 for 200 mm.
+
+    Returns:
+        (B, J, 3): x, y in cells of the heatmap (four picture pixels each), z in 64 cells of 400 mm.
+    """
+    b, j, h, w = heatmaps.shape
+    p = heatmaps.flatten(2).softmax(2).view(b, j, h, w)
+    x = (p.sum(2) * (torch.arange(w, device=p.device, dtype=p.dtype) + CELL_CENTRE)).sum(2)
+    y = (p.sum(3) * (torch.arange(h, device=p.device, dtype=p.dtype) + CELL_CENTRE)).sum(2)
+    z = (F.avg_pool2d(p, 2) * 4 * depth).sum((2, 3))
+    return torch.stack([x, y, DEPTH_CELLS / 2 * (1 + z)], dim=2)

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train one part of the default weights on rendered pictures; stops and resumes anywhere.
+
+`python -m training.default_weights.train --part pose --data DIR --state FILE` goes on from FILE if
+it is there. Randomness is keyed on seed and sample number, so that a resumed run sees what an
+unbroken one would.
+"""
+
+import argparse
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from digit_core.network.detector import HandDetector
+from digit_core.network.lite import DigitLite
+from training.default_weights.crops import CropOptions, draw_crop
+from training.default_weights.frames import draw_frame
+from training.default_weights.losses import detector_losses, pose_losses
+from training.default_weights.samples import Samples
+from training.synth.background import random_background
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a curriculum: it lasts until `until` samples were shown in all."""
+
+    until: int
+    size: int
+    only_right: bool = False
+
+
+#: Left and right are learnt within minutes after one hand, and not at all when both come first.
+STAGES = {
+    "pose": (Stage(50_000, 128, only_right=True), Stage(520_000, 128), Stage(10**12, 192)),
+    "detector": (Stage(60_000, 192), Stage(10**12, 256)),
+}
+KINDS = {"pose": "close-up", "detector": "frame"}
+BATCH, PEAK_RATE, EMA_DECAY = 32, 1.5e-3, 0.999
+_BACKGROUND_POOL = 300
+
+
+class Presentations(Dataset):
+    """Sample number to training sample; which picture and all of its changes come from the number."""
+
+    def __init__(self, part: str, data: Path, stage: Stage, seed: int, first: int, count: int) -> None:
+        self._part, self._stage, self._seed, self._first, self._count = part, stage, seed, first, count
+        self._samples = Samples(data, KINDS[part])
+        rng = np.random.default_rng(seed)
+        side = 256 if part == "pose" else 320
+        self._backgrounds = [random_background(rng, side, side) for _ in range(_BACKGROUND_POOL)]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, i: int) -> dict:
+        rng = np.random.default_rng([self._seed, self._first + i])
+        rgb, labels, truth = self._pick(rng)
+        background = None
+        if rng.random() < 0.4:
+            background = self._backgrounds[rng.integers(_BACKGROUND_POOL)][:: rng.choice([-1, 1])]
+            background = background[: rgb.shape[0], : rgb.shape[1]]
+        if self._part == "pose":
+            options = CropOptions(self._stage.size, self._stage.only_right)
+            return draw_crop(rgb, labels, truth, options, rng, background)
+        return draw_frame(rgb, labels, truth, self._stage.size, rng, background)
+
+    def _pick(self, rng):
+        while True:
+            item = self._samples[int(rng.integers(len(self._samples)))]
+            if not self._stage.only_right or np.isnan(item[2]["joints_px"][:, 0, 0]).sum() == 1:
+                return item
+
+
+class Run:
+    """Network, average of its weights, optimiser and counters; saved and restored whole."""
+
+    def __init__(self, part: str, state: Path, device: str) -> None:
+        torch.manual_seed(0)
+        self.part, self.path, self.device = part, state, torch.device(device)
+        self.net = (DigitLite() if part == "pose" else HandDetector()).to(self.device)
+        self.net = self.net.to(memory_format=torch.channels_last)
+        self.average = torch.optim.swa_utils.AveragedModel(
+            self.net, avg_fn=self._average, use_buffers=True
+        )
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=PEAK_RATE, weight_decay=0.02)
+        self.samples = 0
+        if state.exists():
+            saved = torch.load(state, map_location=self.device, weights_only=True)
+            self.net.load_state_dict(saved["net"])
+            self.average.load_state_dict(saved["average"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.samples = saved["samples"]
+
+    @staticmethod
+    def _average(old, new, count):
+        decay = min(EMA_DECAY, (1 + float(count)) / (10 + float(count)))
+        return old * decay + new * (1 - decay) if old.is_floating_point() else new
+
+    def save(self) -> None:
+        temporary = self.path.with_suffix(".tmp")
+        saved = {"net": self.net.state_dict(), "average": self.average.state_dict(),
+                 "optimizer": self.optimizer.state_dict(), "samples": self.samples}
+        torch.save(saved, temporary)
+        temporary.replace(self.path)
+
+    def step(self, batch: dict, total: int) -> dict[str, float]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.samples, total)
+        batch = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
+        images = batch["image"].permute(0, 3, 1, 2).float().div(255)
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            output = self.net(images)
+        terms = (pose_losses if self.part == "pose" else detector_losses)(output, batch)
+        loss = torch.stack(list(terms.values())).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.optimizer.step()
+        self.average.update_parameters(self.net)
+        self.samples += len(images)
+        return {k: float(v) for k, v in terms.items()}
+
+
+def learning_rate(samples: int, total: int) -> float:
+    """Warm-up over 10,000 samples, then flat, then a cosine to 2 % over the last 45 %."""
+    warm = min(1.0, (samples + BATCH) / 10_000)
+    tail = max(0.0, (samples / total - 0.55) / 0.45)
+    return PEAK_RATE * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(tail, 1.0))))
+
+
+def train(run: Run, data: Path, total: int, seed: int, workers: int, minutes: float) -> None:
+    """Go on until `total` samples were shown or `minutes` are over."""
+    end = time.monotonic() + 60 * minutes
+    while run.samples < total and time.monotonic() < end:
+        stage = next(s for s in STAGES[run.part] if run.samples < s.until)
+        # Legs are short, so that pictures rendered meanwhile are taken in.
+        count = min(stage.until, total, run.samples + 40_000) - run.samples
+        leg = Presentations(run.part, data, stage, seed, run.samples, count)
+        loader = DataLoader(leg, BATCH, num_workers=workers, drop_last=False, prefetch_factor=4 if workers else None,
+                            worker_init_fn=lambda _: cv2.setNumThreads(1))
+        _leg(run, loader, total, end, f"size {stage.size}, {len(leg._samples)} pictures")
+        run.save()
+
+
+def _leg(run: Run, loader, total: int, end: float, what: str) -> None:
+    sums: dict[str, float] = {}
+    start, shown, steps, saved = time.monotonic(), 0, 0, time.monotonic()
+    for batch in loader:
+        for k, v in run.step(batch, total).items():
+            sums[k] = sums.get(k, 0.0) + v
+        steps, shown = steps + 1, shown + len(batch["image"])
+        if steps % 100 == 0:
+            terms = " ".join(f"{k} {v / 100:.4f}" for k, v in sums.items())
+            print(f"{run.samples} {terms} | {shown / (time.monotonic() - start):.0f}/s, {what}", flush=True)
+            sums = {}
+        if time.monotonic() - saved > 180:
+            run.save()
+            saved = time.monotonic()
+        if time.monotonic() > end:
+            return
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--part", choices=list(STAGES), required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder of training.synth.shards files")
+    parser.add_argument("--state", type=Path, required=True, help="file to resume from and to save to")
+    parser.add_argument("--samples", type=int, default=2_000_000, help="samples to show in all")
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1, help="processes that prepare samples")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(1)
+    run = Run(args.part, args.state, args.device)
+    train(run, args.data, args.samples, args.seed, args.workers, args.minutes)
+
+
+if __name__ == "__main__":
+    main()
