@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the estimator gives back: `Hand` and `TwoHands`. Public joint order, metres, pixels."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -31,7 +32,8 @@ class Hand:
     Attributes:
         side: "right" or "left", the person's own.
         confidence: probability that this hand is there, 0 to 1.
-        joints_2d: (21, 2) float32, pixels (x, y) of the input image, (0, 0) the first pixel's centre.
+        joints_2d: (21, 2) float32, pixels (x, y) of the input image; (0, 0) is the centre of the
+            first pixel.
         joints_relative: (21, 3) float32, metres from the wrist, camera axes.
         joints_3d: (21, 3) float32, metres, camera optical frame; None without camera or depth.
         joint_confidence: (21,) float32, 0 to 1, from the heatmaps.
@@ -41,7 +43,8 @@ class Hand:
         depth_source: where joints_3d's absolute depth comes from.
         depth_sigma: metres, one standard deviation of the wrist's absolute depth; NaN without.
         wrist_orientation: (4,) float32 quaternion x, y, z, w of the wrist's OpenXR axes
-            (-Z toward the fingers, +Y out of the back of the hand) in the camera frame; NaN if unknown.
+            (-Z toward the fingers, +Y out of the back of the hand) in the camera frame; NaN if
+            unknown.
     """
 
     side: str
@@ -60,21 +63,44 @@ class Hand:
     )
 
 
-@dataclass(frozen=True)
 class TwoHands:
-    """The hands of one image; a hand that is absent is None.
+    """The hands of one image; a hand that is absent is None. Not changed once made.
 
     Attributes:
         right, left: `Hand` or None.
-        segmentation: (H, W) uint8 part labels of `digit_core.parts`, at the input image's size.
+        segmentation: (H, W) uint8 part labels of `digit_core.parts`, at the input image's size;
+            painted when it is first asked for, as that costs time.
         timings_ms: milliseconds by stage ("detect", "network", "decode", ...), for diagnostics.
+        raw: the same hands before the time filter; None where nothing was filtered.
     """
 
-    right: Hand | None
-    left: Hand | None
-    segmentation: np.ndarray
-    timings_ms: dict[str, float] = field(default_factory=dict)
+    def __init__(
+        self,
+        right: Hand | None,
+        left: Hand | None,
+        segmentation: np.ndarray | Callable[[], np.ndarray],
+        timings_ms: dict[str, float] | None = None,
+        raw: "TwoHands | None" = None,
+    ) -> None:
+        """Make the pair; `segmentation` is a label map, or a function that paints one."""
+        self.right = right
+        self.left = left
+        self.timings_ms = timings_ms or {}
+        self.raw = raw
+        self._segmentation = segmentation
 
-    def __iter__(self):
+    @property
+    def segmentation(self) -> np.ndarray:
+        """(H, W) uint8 part labels at the input image's size."""
+        if callable(self._segmentation):
+            self._segmentation = self._segmentation()
+        return self._segmentation
+
+    def __iter__(self) -> Iterator[Hand]:
         """The hands that are there, right first."""
         return iter([hand for hand in (self.right, self.left) if hand is not None])
+
+    def __repr__(self) -> str:
+        """Sides and confidences."""
+        hands = ", ".join(f"{hand.side} {hand.confidence:.2f}" for hand in self)
+        return f"TwoHands({hands or 'none'})"

@@ -51,7 +51,7 @@ def side_of(label: np.ndarray) -> np.ndarray:
 def swap_sides(label: np.ndarray) -> np.ndarray:
     """Exchange right and left labels, as a mirrored picture needs. Any shape, same dtype back."""
     label = np.asarray(label)
-    return _SWAP[label].astype(label.dtype)
+    return np.asarray(_SWAP[label].astype(label.dtype))
 
 
 def _make_swap() -> np.ndarray:

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a network's answer to positions in the image, with what the heatmaps say about trust."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from digit_core.crop import PATCH, Crop
+from digit_core.network.output import DigitOutput
+from digit_core.skeleton import SIDES, public_from_network
+
+CELLS = 64
+PX_PER_CELL = PATCH // CELLS
+#: The 64 depth cells span this much around the wrist.
+DEPTH_SPAN_M = 0.4
+#: A joint's confidence is its heatmap's mass within so many cells of its mean: a tenth of the
+#: hand's box, whose longer side fills 64 / 1.25 cells of its crop.
+WINDOW_CELLS = 5.0
+#: A difference between the wrists this near the end of its range is clipped, not measured.
+_ROOT_EDGE_CELLS = 1.5
+#: No heatmap tells more than the cell: standard deviation of a uniform cell.
+_CELL_VARIANCE = 1.0 / 12.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the network says about one crop, in the image's pixels and metres.
+
+    The first axis is the network's own opinion of the side: 0 right, 1 left. Public joint order.
+
+    Attributes:
+        crop: where it looked.
+        joints_2d: (2, 21, 2) float64 image pixels.
+        depth_m: (2, 21) float64, relative to each hand's own wrist; NaN outside the range.
+        sigma_px: (2, 21) float64 image pixels, one axis.
+        joint_confidence: (2, 21) float64.
+        presence_logit: (2,) float64.
+        left_minus_right_m: wrist depths' difference; NaN at the ends of its range.
+        part_logits: (33, 128, 128) tensor, on the network's device.
+    """
+
+    crop: Crop
+    joints_2d: np.ndarray
+    depth_m: np.ndarray
+    sigma_px: np.ndarray
+    joint_confidence: np.ndarray
+    presence_logit: np.ndarray
+    left_minus_right_m: float
+    part_logits: Tensor
+
+
+def metres_from_cells(cells: np.ndarray) -> np.ndarray:
+    """Relative depth in cells [0, 64] to metres [-0.2, 0.2]: (2 z / 64 - 1) * 0.2."""
+    return (np.asarray(cells, dtype=np.float64) / CELLS - 0.5) * DEPTH_SPAN_M
+
+
+def heatmap_spread(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+    """Standard deviation and concentration of each heatmap's softmax.
+
+    Args:
+        heatmaps: (B, J, 64, 64) scores.
+
+    Returns:
+        sigma: (B, J) cells, root mean square of both axes' standard deviations.
+        mass: (B, J) probability within WINDOW_CELLS of the mean on both axes.
+    """
+    p = heatmaps.float().flatten(2).softmax(dim=2).view(heatmaps.shape)
+    cell = torch.arange(p.shape[-1], dtype=p.dtype, device=p.device)
+    rows, columns = p.sum(dim=3), p.sum(dim=2)
+    from_x = cell - (columns @ cell)[..., None]
+    from_y = cell - (rows @ cell)[..., None]
+    variance = ((columns * from_x**2).sum(-1) + (rows * from_y**2).sum(-1)) / 2
+    near_x = (from_x.abs() <= WINDOW_CELLS).to(p.dtype)
+    near_y = (from_y.abs() <= WINDOW_CELLS).to(p.dtype)
+    mass = ((p @ near_x[..., None])[..., 0] * near_y).sum(-1)
+    return variance.clamp(min=_CELL_VARIANCE).sqrt(), mass.clamp(0.0, 1.0)
+
+
+def read(output: DigitOutput, crops: list[Crop]) -> list[Reading]:
+    """Decode a batch: one small download, then numpy.
+
+    Args:
+        output: of B crops.
+        crops: the B crops.
+
+    Returns:
+        B readings.
+    """
+    sigma, mass = heatmap_spread(output.heatmaps)
+    joints = torch.cat([output.joints_25d.float(), sigma[..., None], mass[..., None]], dim=2)
+    whole = torch.cat([output.root_depth.float(), output.hand_logits.float()], dim=1)
+    packed = torch.cat([joints.flatten(1), whole], dim=1).cpu().numpy().astype(np.float64)
+    return [
+        _reading(crop, row[:-3].reshape(-1, 5), row[-3:], parts)
+        for crop, row, parts in zip(crops, packed, output.part_logits, strict=True)
+    ]
+
+
+def _reading(crop: Crop, joints: np.ndarray, whole: np.ndarray, parts: Tensor) -> Reading:
+    hands = np.stack([public_from_network(joints, side) for side in SIDES])
+    depth = hands[..., 2]
+    inside = (depth >= 0) & (depth <= CELLS)
+    px = PX_PER_CELL * crop.px_per_patch_px
+    root = whole[0]
+    measured = _ROOT_EDGE_CELLS < root < CELLS - 1 - _ROOT_EDGE_CELLS
+    return Reading(
+        crop=crop,
+        joints_2d=crop.to_image(hands[..., :2] * PX_PER_CELL),
+        depth_m=np.where(inside, metres_from_cells(depth), np.nan),
+        sigma_px=hands[..., 3] * px,
+        joint_confidence=hands[..., 4],
+        presence_logit=whole[1:],
+        left_minus_right_m=float(metres_from_cells(root)) if measured else float("nan"),
+        part_logits=parts,
+    )

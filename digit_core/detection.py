@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding the hands in a full frame: letterbox in, the detector's maps out, boxes chosen."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from digit_core import boxes
+from digit_core.network.detector import DETECTOR_SIZE as INPUT
+from digit_core.network.detector import STRIDE, UNIT_SIDE_PX
+from digit_core.pair import Candidate
+from digit_core.skeleton import SIDES
+
+GREY = 128
+#: Boxes of one side that overlap more are the same hand.
+SAME_HAND_IOU = 0.5
+#: Where both sides claim one place, the other goes if its odds are this many e-folds worse.
+CLEAR_SIDE_LOGIT = 2.0
+_MOST_PER_SIDE = 8
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """How an image was fitted into the detector's 256x256 input.
+
+    Attributes:
+        scale_x, scale_y: input pixels per image pixel.
+        left, top: padding, input pixels.
+    """
+
+    scale_x: float
+    scale_y: float
+    left: int
+    top: int
+
+    def box_to_image(self, box: np.ndarray) -> np.ndarray:
+        """Box (4,) in input pixels to image pixels; pixel centres map as cv2.resize does."""
+        x, y, w, h = box
+        return np.array(
+            [
+                (x - self.left + 0.5) / self.scale_x - 0.5,
+                (y - self.top + 0.5) / self.scale_y - 0.5,
+                w / self.scale_x,
+                h / self.scale_y,
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One place where a hand may be.
+
+    Attributes:
+        side: "right" or "left", the one that claims it.
+        score: probability.
+        side_logit: log-odds of right over left there.
+        box: (4,) the square about the hand's joints, image pixels.
+    """
+
+    side: str
+    score: float
+    side_logit: float
+    box: np.ndarray
+
+    @property
+    def rank(self) -> float:
+        """What is chosen by where several people show hands: the surest and largest."""
+        return self.score * math.sqrt(max(float(self.box[2] * self.box[3]), 0.0))
+
+
+def letterbox(image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
+    """Fit an image (H, W, 3) uint8 into (256, 256, 3): aspect kept, centred, grey around."""
+    height, width = image.shape[:2]
+    scale = INPUT / max(height, width)
+    w, h = max(round(width * scale), 1), max(round(height * scale), 1)
+    mode = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    fitted = cv2.resize(np.ascontiguousarray(image), (w, h), interpolation=mode)
+    left, top = (INPUT - w) // 2, (INPUT - h) // 2
+    canvas = np.full((INPUT, INPUT, 3), GREY, np.uint8)
+    canvas[top : top + h, left : left + w] = fitted
+    return canvas, Letterbox(w / width, h / height, left, top)
+
+
+def detect(
+    detector: nn.Module, images: Sequence[np.ndarray], device: torch.device, threshold: float
+) -> list[list[Detection]]:
+    """Run the detector on several images at once.
+
+    Args:
+        detector: (B, 3, 256, 256) float RGB in [0, 1] to `DetectorOutput`.
+        images: each (H, W, 3) uint8 RGB, any sizes.
+        device: where the detector is.
+        threshold: least probability.
+
+    Returns:
+        For each image its detections, the surest first.
+    """
+    fitted = [letterbox(image) for image in images]
+    batch = torch.from_numpy(np.stack([canvas for canvas, _ in fitted])).to(device)
+    output = detector(batch.permute(0, 3, 1, 2).float().div_(255))
+    scores = output.score_logits.float()
+    peaks = functional.max_pool2d(scores, 3, stride=1, padding=1) == scores
+    maps = torch.cat([scores, output.boxes.float(), peaks.float()], dim=1).cpu().numpy()
+    return [
+        decode(m[:2], m[2:5], m[5:] > 0, box, threshold)
+        for m, (_, box) in zip(maps, fitted, strict=True)
+    ]
+
+
+def decode(
+    score_logits: np.ndarray,
+    box_maps: np.ndarray,
+    peaks: np.ndarray,
+    fit: Letterbox,
+    threshold: float,
+) -> list[Detection]:
+    """Peaks of the maps as detections.
+
+    Cell k of a map means: centre = (k + 0.5 + box_maps[0 or 1]) * 8, side = 32 exp(box_maps[2])
+    in input pixels.
+
+    Args:
+        score_logits: (2, 32, 32) right, left.
+        box_maps: (3, 32, 32).
+        peaks: (2, 32, 32) bool, where a score is the largest of its 3x3 neighbours.
+        fit: how the image was fitted in.
+        threshold: least probability.
+
+    Returns:
+        Detections, the surest first; one of each side for one place at most.
+    """
+    floor = math.log(threshold / (1 - threshold))
+    # The other side's peak may stand a cell beside: compare with its best nearby.
+    nearby = np.stack([cv2.dilate(m, np.ones((3, 3), np.uint8)) for m in score_logits])
+    found = []
+    for i, row, column in np.argwhere(peaks & (score_logits > floor)):
+        logit = float(score_logits[i, row, column])
+        gap = logit - float(nearby[1 - i, row, column])
+        dx, dy, log_side = (float(v) for v in box_maps[:, row, column])
+        side = UNIT_SIDE_PX * math.exp(min(max(log_side, -4.0), 4.0))
+        x, y = (column + 0.5 + dx) * STRIDE, (row + 0.5 + dy) * STRIDE
+        box = fit.box_to_image(np.array([x - side / 2, y - side / 2, side, side]))
+        score = 1 / (1 + math.exp(-logit))
+        found.append(Detection(SIDES[i], score, gap if i == 0 else -gap, box))
+    found.sort(key=lambda d: -d.score)
+    return _suppress(found)
+
+
+def _suppress(found: list[Detection]) -> list[Detection]:
+    """Keep the surest of each side at each place."""
+    kept: list[Detection] = []
+    for detection in found:
+        rivals = [d for d in kept if d.side == detection.side]
+        if len(rivals) < _MOST_PER_SIDE and all(
+            boxes.iou(d.box, detection.box) < SAME_HAND_IOU for d in rivals
+        ):
+            kept.append(detection)
+    return kept
+
+
+def choose(detections: Sequence[Detection], partner: np.ndarray | None = None) -> list[Candidate]:
+    """The pair to look at: of each side the surest and largest, one place not claimed twice.
+
+    A place that both sides claim with like odds gives both: the network then looks at both in
+    one crop and tells who is there.
+
+    Args:
+        detections: of one image.
+        partner: (4,) box of a hand already followed, whose like in size is preferred.
+
+    Returns:
+        At most one candidate a side, right first.
+    """
+    best = {side: _best(detections, side, partner) for side in SIDES}
+    right, left = best["right"], best["left"]
+    if right and left and boxes.iou(right.box, left.box) > SAME_HAND_IOU:
+        gap = _logit(right.score) - _logit(left.score)
+        if abs(gap) > CLEAR_SIDE_LOGIT:
+            best["left" if gap > 0 else "right"] = None
+    return [Candidate(d.box, d.side_logit, d.side) for d in best.values() if d is not None]
+
+
+def _best(
+    detections: Sequence[Detection], side: str, partner: np.ndarray | None
+) -> Detection | None:
+    def rank(d: Detection) -> float:
+        if partner is None:
+            return d.rank
+        ratio = max(float(d.box[2]), 1e-6) / max(float(partner[2:].max()), 1e-6)
+        return d.score * math.exp(-abs(math.log(ratio)))
+
+    return max((d for d in detections if d.side == side), key=rank, default=None)
+
+
+def _logit(p: float) -> float:
+    return math.log(p / (1 - p)) if 0 < p < 1 else math.copysign(20.0, p - 0.5)

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`DigitEstimator`: images in, two hands out."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from digit_core.camera import Camera
+from digit_core.decode import Reading, read
+from digit_core.depth import HandScale
+from digit_core.detection import detect
+from digit_core.frame import Frame, check_input
+from digit_core.hands import TwoHands
+from digit_core.settings import Settings
+from digit_core.tracker import Tracker
+from digit_core.weights import Networks, PathLike, load_networks
+
+#: tracker, image, camera or None, stamp in seconds or None, and optionally boxes.
+Job = (
+    tuple[Tracker, np.ndarray, Camera | None, float | None]
+    | tuple[Tracker, np.ndarray, Camera | None, float | None, Sequence[np.ndarray] | None]
+)
+
+
+class DigitEstimator:
+    """Finds both hands of a person in images; holds the networks, no state of any stream.
+
+    Attributes:
+        networks: pose network and detector.
+        settings: for single images, and the start for trackers.
+        scale: the hands' size, likewise.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        hand_size_m: float | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        """Use networks that are loaded; see `load`."""
+        self.networks = networks
+        self.settings = settings or Settings()
+        self.scale = HandScale.of(hand_size_m, networks.hand_size_m)
+
+    @classmethod
+    def load(
+        cls,
+        weights: PathLike | None = None,
+        device: str | torch.device | None = None,
+        hand_size_m: float | None = None,
+        settings: Settings | None = None,
+    ) -> "DigitEstimator":
+        """Load the bundled weights, or a user's.
+
+        Args:
+            weights: a file, such as the published DIGIT checkpoint; the bundled detector serves
+                beside it.
+            device: "cpu", "cuda", ...; the best there is by default.
+            hand_size_m: wrist to middle fingertip along the bones, metres; an adult's mean by
+                default.
+            settings: tuning.
+
+        Raises:
+            ValueError: weights, device or size cannot be used; the sentence says why.
+        """
+        return cls(load_networks(weights, device), hand_size_m, settings)
+
+    def __call__(
+        self,
+        image: np.ndarray,
+        camera: Camera | None = None,
+        boxes: Sequence[np.ndarray] | None = None,
+    ) -> TwoHands:
+        """Find the hands in one image, from nothing but the image.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, any size, any memory layout.
+            camera: its intrinsics; without them there is no joints_3d.
+            boxes: (4,) each x, y, width, height about single hands, pixels, in place of the
+                detector.
+
+        Raises:
+            ValueError: the image or the camera cannot be used; the sentence says why.
+        """
+        frame = Frame(image, camera, self.settings, self.scale, given=boxes)
+        return self._run([frame])[0]
+
+    def tracker(
+        self, settings: Settings | None = None, hand_size_m: float | None = None
+    ) -> Tracker:
+        """A follower for one stream of images, with settings and hand size of its own."""
+        scale = self.scale
+        if hand_size_m is not None:
+            scale = HandScale.of(hand_size_m, self.networks.hand_size_m)
+        return Tracker(self, settings or self.settings, scale)
+
+    def batch(self, jobs: Sequence[Job]) -> list[TwoHands]:
+        """Take one image of each of several streams through the networks together.
+
+        Args:
+            jobs: (tracker, image, camera, stamp_s) or with boxes as a fifth; each tracker once.
+
+        Returns:
+            One result a job, in order.
+
+        Raises:
+            ValueError: an image or a camera cannot be used; no tracker has then moved on.
+        """
+        if len({id(job[0]) for job in jobs}) != len(jobs):
+            raise ValueError("batch: a tracker stands in it twice; one image of each stream a time")
+        for job in jobs:
+            check_input(job[1], job[2])
+        frames = []
+        for track, image, camera, stamp_s, *rest in jobs:
+            given = rest[0] if rest else None
+            frames.append(Frame(image, camera, track.settings, track.scale, track, stamp_s, given))
+        return self._run(frames)
+
+    def warm_up(self) -> None:
+        """Run both networks once, so that the first image does not pay for their set-up."""
+        image = np.zeros((64, 64, 3), np.uint8)
+        self(image)
+        self(image, boxes=[np.array([0, 0, 64, 64])])
+
+    @torch.inference_mode()
+    def _run(self, frames: Sequence[Frame]) -> list[TwoHands]:
+        with _timed(frames, "total"):
+            self._detect([f for f in frames if f.wants_detection])
+            self._look(frames)
+            self._look([f for f in frames if f.look_again()])
+            with _timed(frames, "lift"):
+                return [frame.finish() for frame in frames]
+
+    def _detect(self, frames: Sequence[Frame]) -> None:
+        if not frames:
+            return
+        net = self.networks
+        # All frames of a batch share the lowest threshold; each keeps its own after.
+        lowest = min(f.settings.detection_threshold for f in frames)
+        with _timed(frames, "detect"):
+            found = detect(net.detector, [f.image for f in frames], net.device, lowest)
+        for frame, detections in zip(frames, found, strict=True):
+            least = frame.settings.detection_threshold
+            frame.take_detections([d for d in detections if d.score >= least])
+
+    def _look(self, frames: Sequence[Frame]) -> None:
+        frames = [f for f in frames if f.looks]
+        if not frames:
+            return
+        readings = self._read(frames)
+        for frame in frames:
+            frame.take_readings([(look, next(readings)) for look in frame.looks])
+
+    def _read(self, frames: Sequence[Frame]) -> Iterator[Reading]:
+        """All looks of all frames through the network in one batch, in order."""
+        with _timed(frames, "crop"):
+            patches = np.stack([k.crop.cut(f.image) for f in frames for k in f.looks])
+            batch = torch.from_numpy(patches).to(self.networks.device)
+            batch = batch.permute(0, 3, 1, 2).float().div_(255)
+        with _timed(frames, "network"):
+            output = self.networks.pose(batch)
+        with _timed(frames, "decode"):
+            return iter(read(output, [k.crop for f in frames for k in f.looks]))
+
+
+@contextmanager
+def _timed(frames: Sequence[Frame], stage: str) -> Iterator[None]:
+    """Add the time that a stage takes, for all frames together, to each one's timings."""
+    start = time.perf_counter()
+    yield
+    passed = (time.perf_counter() - start) * 1e3
+    for frame in frames:
+        frame.timings_ms[stage] = frame.timings_ms.get(stage, 0.0) + passed

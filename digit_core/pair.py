@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two hands: which crops to look at, and whose hands were seen in them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from digit_core import boxes
+from digit_core.crop import MARGIN, Crop
+from digit_core.decode import Reading
+from digit_core.skeleton import SIDES
+
+#: Two sets of joints nearer to each other than this share of a hand's box are one hand ...
+COINCIDENT = 0.25
+#: ... unless the network is this sure of both (palms together, seen from the side).
+BOTH_SURE = 0.9
+#: Two of one person's hands have different sides: e-folds of evidence for that.
+OTHER_SIDE_LOGIT = 2.3
+_LOGIT_LIMIT = 6.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A place to look for a hand.
+
+    Attributes:
+        box: (4,) about the joints, image pixels.
+        side_logit: log-odds of right over left known beforehand; 0 is not known.
+        side: the side that claims it, None when unknown.
+    """
+
+    box: np.ndarray
+    side_logit: float = 0.0
+    side: str | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """One crop to look at: around one candidate, or around two that are together."""
+
+    crop: Crop
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def side_logit(self) -> float:
+        """Log-odds of right over left for a single hand in it; two candidates say nothing."""
+        return self.candidates[0].side_logit if len(self.candidates) == 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A hand that was seen.
+
+    Attributes:
+        side: "right" or "left".
+        confidence: probability that this hand is there.
+        channel: which of the reading's two hands it is: 0 right, 1 left.
+        reading: the network's answer for its crop.
+        side_logit: evidence for its side being right, over left.
+        expected: the crop was meant for this side; a hand at another's edge is second choice.
+    """
+
+    side: str
+    confidence: float
+    channel: int
+    reading: Reading
+    side_logit: float
+    expected: bool = True
+
+    @property
+    def joints_2d(self) -> np.ndarray:
+        """(21, 2) image pixels."""
+        return np.asarray(self.reading.joints_2d[self.channel])
+
+    @property
+    def box(self) -> np.ndarray:
+        """(4,) tight box of the joints, image pixels."""
+        return boxes.tight(self.joints_2d)
+
+
+def are_together(a: np.ndarray, b: np.ndarray, margin: float = MARGIN) -> bool:
+    """Whether one of two boxes (4,), squared and grown by `margin`, would show the other."""
+    return (
+        boxes.overlap_area(boxes.square(a, margin), b) > 0
+        or boxes.overlap_area(a, boxes.square(b, margin)) > 0
+    )
+
+
+def plan(candidates: Sequence[Candidate], margin: float = MARGIN) -> list[Look]:
+    """One crop for each candidate, or one around both where the two are together."""
+    if len(candidates) == 2 and are_together(candidates[0].box, candidates[1].box, margin):
+        both = boxes.union(candidates[0].box, candidates[1].box)
+        return [Look(Crop.around(both), tuple(candidates))]
+    return [Look(Crop.around(c.box), (c,)) for c in candidates]
+
+
+def plan_again(sightings: Mapping[str, Sighting], margin: float = MARGIN) -> list[Look]:
+    """The crops for a second look, from the joints of the first."""
+    return plan([Candidate(s.box, s.side_logit, s.side) for s in sightings.values()], margin)
+
+
+def resolve(
+    seen: Sequence[tuple[Look, Reading]], thresholds: Mapping[str, float]
+) -> dict[str, Sighting]:
+    """Decide which hands the crops of one image show.
+
+    Args:
+        seen: each look with its reading.
+        thresholds: least confidence, by side.
+
+    Returns:
+        At most one sighting a side, right first; no hand twice.
+    """
+    found = [s for look, reading in seen for s in _in_crop(look, reading, thresholds)]
+    taken: dict[str, Sighting] = {}
+    # Who is surest of its side keeps it.
+    for sighting in sorted(found, key=lambda s: (not s.expected, -abs(s.side_logit))):
+        if any(_is_twin(other, sighting) for other in taken.values()):
+            continue
+        if sighting.side in taken:
+            sighting = _other_side(sighting)
+        if sighting.side not in taken and sighting.confidence >= thresholds[sighting.side]:
+            taken[sighting.side] = sighting
+    return {side: taken[side] for side in SIDES if side in taken}
+
+
+def _in_crop(look: Look, reading: Reading, thresholds: Mapping[str, float]) -> list[Sighting]:
+    if not np.isfinite(reading.presence_logit).all():
+        return []
+    p = sigmoid(reading.presence_logit)
+    if _shows_both(reading, p, thresholds):
+        return [_one_of_both(look, reading, i, float(p[i])) for i in (0, 1)]
+    sighting = _single(look, reading, p)
+    return [sighting] if sighting.confidence >= thresholds[sighting.side] else []
+
+
+def _shows_both(reading: Reading, p: np.ndarray, thresholds: Mapping[str, float]) -> bool:
+    if not all(p[i] >= thresholds[side] for i, side in enumerate(SIDES)):
+        return False
+    return bool(p.min() >= BOTH_SURE) or not coincident(*reading.joints_2d)
+
+
+def _one_of_both(look: Look, reading: Reading, channel: int, p: float) -> Sighting:
+    side = SIDES[channel]
+    logit = float(np.clip(reading.presence_logit[channel], 0, _LOGIT_LIMIT))
+    expected = any(c.side in (side, None) for c in look.candidates)
+    signed = logit if channel == 0 else -logit
+    return Sighting(side, p, channel, reading, signed, expected)
+
+
+def _single(look: Look, reading: Reading, p: np.ndarray) -> Sighting:
+    """The one hand in a crop: its joints by the network, its side by all evidence."""
+    channel = int(np.argmax(p))
+    gap = float(reading.presence_logit[0] - reading.presence_logit[1])
+    logit = float(np.clip(gap, -_LOGIT_LIMIT, _LOGIT_LIMIT)) + look.side_logit
+    side = SIDES[0] if logit >= 0 else SIDES[1]
+    confidence = float(p[channel])
+    if SIDES[channel] != side:
+        confidence *= float(sigmoid(abs(logit)))
+    return Sighting(side, confidence, channel, reading, logit)
+
+
+def _other_side(sighting: Sighting) -> Sighting:
+    """The sighting as the free side's hand, as far as its evidence allows."""
+    side = SIDES[1 - SIDES.index(sighting.side)]
+    against = abs(sighting.side_logit) - OTHER_SIDE_LOGIT
+    confidence = sighting.confidence * float(sigmoid(-against))
+    logit = math.copysign(1.0, sighting.side_logit) * against
+    return replace(sighting, side=side, confidence=confidence, side_logit=logit)
+
+
+def _is_twin(a: Sighting, b: Sighting) -> bool:
+    """Whether two sightings of different crops are one hand."""
+    return a.reading is not b.reading and coincident(a.joints_2d, b.joints_2d)
+
+
+def coincident(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two hands' joints (21, 2) in pixels lie on each other."""
+    size = (boxes.tight(a)[2:].max() + boxes.tight(b)[2:].max()) / 2
+    distance = np.linalg.norm(a - b, axis=1).mean()
+    return bool(distance < COINCIDENT * size)
+
+
+def sigmoid(x: np.ndarray | float) -> np.ndarray:
+    """Logistic function, any shape."""
+    return 0.5 * (1 + np.tanh(0.5 * np.asarray(x, dtype=np.float64)))

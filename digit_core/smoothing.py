@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The time filter of one hand: pixels, relative depths and the wrist's depth."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from digit_core.crop import MARGIN
+from digit_core.depth import HandScale, RootDepth
+from digit_core.lift import Measurement
+from digit_core.one_euro import OneEuro
+from digit_core.settings import Settings
+
+
+class HandFilter:
+    """Filters what was measured, so that pixels, depths and 3D stay consistent."""
+
+    def __init__(self) -> None:
+        self._pixels, self._relative, self._wrist = OneEuro(), OneEuro(), OneEuro()
+
+    def measurement(
+        self, m: Measurement, stamp_s: float, settings: Settings, scale: HandScale
+    ) -> Measurement:
+        """The measurement with joints_2d and depth_m filtered."""
+        size_px = float(m.box[2]) / MARGIN
+        pixels = self._pixels(m.joints_2d, stamp_s, settings.position_filter, size_px)
+        depth = self._relative(m.depth_m[:, None], stamp_s, settings.depth_filter, scale.size_m)
+        return replace(m, joints_2d=pixels, depth_m=depth[:, 0])
+
+    def wrist(
+        self, depth: RootDepth | None, stamp_s: float, settings: Settings, scale: HandScale
+    ) -> RootDepth | None:
+        """The wrist's depth filtered; None starts afresh."""
+        if depth is None:
+            self._wrist = OneEuro()
+            return None
+        value = self._wrist(np.array([depth.depth_m]), stamp_s, settings.depth_filter, scale.size_m)
+        return replace(depth, depth_m=float(value[0]))
