@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every parameter of digit_node: declared with a description and a range, checked, then frozen."""
 
-import math
 from dataclasses import Field, dataclass, field, fields
 
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, ParameterType
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    ParameterDescriptor,
+    ParameterType,
+    SetParametersResult,
+)
 from rclpy.exceptions import ParameterException
 
 
@@ -12,9 +16,9 @@ class BadParameter(ValueError):
     """A refused value; its text names the parameter, the value and what is allowed."""
 
 
-def _parameter(default, description, *, live=False, choices=(), lowest=None, highest=None):
+def _parameter(default, description, *, live=False, choices=(), bounds=None, or_zero=False):
     """One row: default, description, and what is allowed. Only `live` ones change while running."""
-    rules = {"live": live, "choices": choices, "lowest": lowest, "highest": highest}
+    rules = {"live": live, "choices": choices, "bounds": bounds, "or_zero": or_zero}
     return field(default=default, metadata={"description": description, **rules})
 
 
@@ -29,7 +33,7 @@ class Parameters:
         "", "Weights file (.safetensors, .pt, .ckpt); empty uses the bundled digit-lite."
     )
     device: str = _parameter(
-        "auto", "Where the network runs: auto, cpu, cuda or cuda:N; auto takes the best there is."
+        "auto", "Where the network runs: auto (the best there is), cpu, cuda or cuda:N."
     )
     image_transport: str = _parameter(
         "raw",
@@ -38,7 +42,7 @@ class Parameters:
     )
     qos_profile: str = _parameter(
         "auto",
-        "Reliability of the image subscription: auto matches the publisher, sensor_data is best effort.",
+        "Image reliability: auto matches the publisher, sensor_data is best effort.",
         choices=("auto", "sensor_data", "reliable"),
     )
     rectified: str = _parameter(
@@ -50,16 +54,20 @@ class Parameters:
         0.0,
         "Horizontal field of view in degrees in place of a missing CameraInfo; 0 turns it off.",
         live=True,
-        lowest=0.0,
-        highest=170.0,
+        bounds=(1.0, 170.0),
+        or_zero=True,
     )
     hand_size_m: float = _parameter(
-        0.18,
-        "Length in metres from the wrist along the bones of the middle finger to its tip.",
+        0.0,
+        "Wrist along the bones to the middle finger's tip, metres; 0 takes an adult's mean.",
         live=True,
-        lowest=0.08,
-        highest=0.30,
+        bounds=(0.08, 0.3),
+        or_zero=True,
     )
+    mirrored: bool = _parameter(
+        False, "Images are flipped, as a selfie view: sides stay the person's own.", live=True
+    )
+    smooth: bool = _parameter(True, "Filter skeleton over time; skeleton_raw is not.", live=True)
     publish_tf: bool = _parameter(True, "Publish the wrists' frames on /tf.", live=True)
     tf_prefix: str = _parameter(
         "", "Put before the frame names left_wrist and right_wrist, for example 'head_'."
@@ -88,12 +96,30 @@ def read(node) -> Parameters:
     Raises:
         BadParameter: a value is not allowed.
     """
-    values = {}
-    for row in fields(Parameters):
-        value = values[row.name] = node.get_parameter(row.name).value
-        if not _is_allowed(row, value):
-            raise BadParameter(f"parameter {row.name} is {value!r}; expected {_allowed(row)}")
+    values = {row.name: node.get_parameter(row.name).value for row in fields(Parameters)}
+    check(values)
     return Parameters(**values)
+
+
+def check(values: dict) -> None:
+    """Look at values by name; names that are not ours pass.
+
+    Raises:
+        BadParameter: a value is not allowed.
+    """
+    for row in fields(Parameters):
+        if row.name in values and not _is_allowed(row, values[row.name]):
+            value = values[row.name]
+            raise BadParameter(f"parameter {row.name} is {value!r}; expected {_allowed(row)}")
+
+
+def answer_to(changes: list) -> SetParametersResult:
+    """What a node answers to changes, a list of rclpy Parameter, that rclpy itself lets pass."""
+    try:
+        check({change.name: change.value for change in changes})
+    except BadParameter as error:
+        return SetParametersResult(successful=False, reason=str(error))
+    return SetParametersResult(successful=True)
 
 
 _TYPES = {
@@ -112,9 +138,10 @@ def _descriptor(row: Field) -> ParameterDescriptor:
         additional_constraints=_allowed(row),
         read_only=not rules["live"],
     )
-    if rules["lowest"] is not None:
-        bounds = FloatingPointRange(from_value=rules["lowest"], to_value=rules["highest"])
-        descriptor.floating_point_range = [bounds]
+    if rules["bounds"]:
+        lowest, highest = rules["bounds"]
+        lowest = 0.0 if rules["or_zero"] else lowest
+        descriptor.floating_point_range = [FloatingPointRange(from_value=lowest, to_value=highest)]
     return descriptor
 
 
@@ -122,8 +149,10 @@ def _allowed(row: Field) -> str:
     rules = row.metadata
     if rules["choices"]:
         return "one of " + ", ".join(rules["choices"])
-    if rules["lowest"] is not None:
-        return f"a number from {rules['lowest']} to {rules['highest']}"
+    if rules["bounds"]:
+        return ("0 or " if rules["or_zero"] else "") + "a number from {} to {}".format(
+            *rules["bounds"]
+        )
     return {bool: "true or false", str: "text"}[row.type]
 
 
@@ -133,6 +162,7 @@ def _is_allowed(row: Field, value) -> bool:
         return False
     if rules["choices"]:
         return value in rules["choices"]
-    if rules["lowest"] is not None:
-        return math.isfinite(value) and rules["lowest"] <= value <= rules["highest"]
+    if rules["bounds"]:
+        lowest, highest = rules["bounds"]
+        return lowest <= value <= highest or (rules["or_zero"] and value == 0)
     return True

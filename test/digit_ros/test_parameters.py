@@ -55,9 +55,10 @@ def test_every_parameter_is_described(make_node):
     [
         ("qos_profile", "fast", ["'fast'", "auto, sensor_data, reliable"]),
         ("image_transport", "theora", ["'theora'", "raw, compressed"]),
-        ("fallback_hfov_deg", -1.0, ["-1.0", "0.0 to 170.0"]),
-        ("fallback_hfov_deg", float("nan"), ["nan", "0.0 to 170.0"]),
-        ("fallback_hfov_deg", "wide", ["wide", "0.0 to 170.0"]),
+        ("fallback_hfov_deg", -1.0, ["-1.0", "0 or a number from 1.0 to 170.0"]),
+        ("fallback_hfov_deg", 1e-9, ["1e-09", "1.0 to 170.0"]),
+        ("fallback_hfov_deg", float("nan"), ["nan", "1.0 to 170.0"]),
+        ("fallback_hfov_deg", "wide", ["wide", "1.0 to 170.0"]),
         ("autostart", 3, ["3", "true or false"]),
     ],
 )
@@ -71,13 +72,15 @@ def test_a_refused_value_is_named(make_node, name, value, words):
 def test_structural_ones_are_read_only_and_live_ones_are_checked(make_node):
     node = make_node()
     parameters.declare(node)
+    node.add_on_set_parameters_callback(parameters.answer_to)
 
     def set_to(name, value):
         return node.set_parameters([Parameter(name, value=value)])[0]
 
     assert not set_to("weights", "other.pt").successful
     assert set_to("fallback_hfov_deg", 70.0).successful
-    assert "Max: 170.0" in set_to("fallback_hfov_deg", float("nan")).reason
+    assert "170.0" in set_to("fallback_hfov_deg", float("nan")).reason
+    assert "0 or a number from 1.0" in set_to("fallback_hfov_deg", 0.5).reason
     assert parameters.read(node).fallback_hfov_deg == 70.0
 
 
