@@ -6,8 +6,9 @@ from collections.abc import MutableMapping
 
 from ament_index_python.packages import get_package_share_directory
 
-#: The first is read by Fast DDS 3 (Kilted and later), the second by Fast DDS 2 (Jazzy).
-VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+_OLD = "FASTRTPS_DEFAULT_PROFILES_FILE"
+#: The variable's name changed with Fast DDS 3, which came with Kilted.
+VARIABLE = _OLD if os.environ.get("ROS_DISTRO") == "jazzy" else "FASTDDS_DEFAULT_PROFILES_FILE"
 
 
 def profile_path() -> str:
@@ -20,5 +21,5 @@ def use_profile(environment: MutableMapping[str, str] = os.environ) -> None:
 
     Must run before rclpy.init; for a child process pass the environment that it will get.
     """
-    if not any(environment.get(name) for name in VARIABLES):
-        environment.update(dict.fromkeys(VARIABLES, profile_path()))
+    if not environment.get(VARIABLE) and not environment.get(_OLD):
+        environment[VARIABLE] = profile_path()

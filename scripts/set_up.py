@@ -110,7 +110,8 @@ def runs(python: Path) -> bool:
     """Does this interpreter exist and run? A moved or half-made environment does not."""
     if not python.exists():
         return False
-    return subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True).returncode == 0
+    result = subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True)
+    return result.returncode == 0
 
 
 def digest(*parts: bytes) -> str:

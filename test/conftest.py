@@ -24,8 +24,9 @@ HAS_ROS = importlib.util.find_spec("rclpy") is not None
 os.environ["ROS_DOMAIN_ID"] = str(random.SystemRandom().randint(1, 101))
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 # Without it raw images published by the tests themselves would be lost, see config/fastdds.xml.
-os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = str(ROOT / "config" / "fastdds.xml")
-os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(ROOT / "config" / "fastdds.xml")
+_JAZZY = os.environ.get("ROS_DISTRO") == "jazzy"
+PROFILE_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE" if _JAZZY else "FASTDDS_DEFAULT_PROFILES_FILE"
+os.environ[PROFILE_VARIABLE] = str(ROOT / "config" / "fastdds.xml")
 
 collect_ignore_glob = [] if HAS_ROS else ["digit_ros/*", "underlay/*"]
 

@@ -25,7 +25,7 @@ _BAYER = ("bayer_rggb", "bayer_bggr", "bayer_gbrg", "bayer_grbg")
 #: Two names each for the two orders of 4:2:2 video, one channel pair of 8 bits a pixel.
 _YUV = {"yuv422": "uyvy", "uyvy": "uyvy", "yuv422_yuy2": "yuyv", "yuyv": "yuyv"}
 
-#: OpenCV names a Bayer pattern by the second row's second and third pixel, ROS by the first two rows.
+#: OpenCV names a Bayer pattern from the second pixel of the second row, ROS from the first pixel.
 _BAYER_IN_OPENCV = {
     "bayer_rggb": "BayerBG",
     "bayer_bggr": "BayerRG",
@@ -59,7 +59,7 @@ class Encoding:
 
 
 def parse(name):
-    """Read an encoding's name; ValueError for one that sensor_msgs/image_encodings does not know."""
+    """Read an encoding's name; ValueError for one that image_encodings does not know."""
     if name in _YUV:
         return Encoding(name, "uint8", 2, _YUV[name])
     plain = re.fullmatch(r"(8U|8S|16U|16S|32S|32F|64F)C?([1-9]\d*)?", name)
@@ -76,7 +76,7 @@ def parse(name):
 
 
 def convert(image, source_name, target_name):
-    """Convert an image (H, W[, C]) from one encoding to another; ValueError where none makes sense."""
+    """Convert an image (H, W[, C]) to another encoding; ValueError where that makes no sense."""
     source, target = parse(source_name), parse(target_name)
     if source.name == target.name:
         return image

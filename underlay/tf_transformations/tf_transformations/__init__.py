@@ -140,7 +140,7 @@ def quaternion_from_euler(ai, aj, ak, axes="sxyz"):
     frame, letters = _check_axes(axes)
     turns = [
         quaternion_about_axis(angle, np.identity(3)[_AXES[letter]])
-        for angle, letter in zip((ai, aj, ak), letters)
+        for angle, letter in zip((ai, aj, ak), letters, strict=True)
     ]
     # About fixed axes a later turn multiplies from the left, about turning ones from the right.
     first, second, third = turns if frame == "r" else turns[::-1]

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Raw images cross between processes without loss under our Fast DDS profile."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+
+from digit_ros import fastdds
+
+SEND = Path(__file__).parent / "programs" / "send_images.py"
+COUNT = 45
+
+
+@pytest.mark.parametrize("reliability", ["best_effort", "reliable"])
+@pytest.mark.parametrize("size", [(640, 480), (1280, 720), (1920, 1080)], ids=lambda s: f"{s[0]}")
+def test_every_image_arrives_whole(start_process, ears, size, reliability):
+    width, height = size
+    qos = QoSProfile(depth=10, reliability=ReliabilityPolicy[reliability.upper()])
+    heard = ears.listen(Image, "image", qos)
+    sender = start_process(
+        sys.executable,
+        SEND,
+        width,
+        height,
+        reliability,
+        COUNT,
+        env={fastdds.VARIABLE: fastdds.profile_path()},
+    )
+    ears.spin_until(lambda: len(heard) == COUNT, 30.0, f"{COUNT} images")
+    assert sender.wait() == 0
+    assert [image.header.frame_id for image in heard] == [str(i) for i in range(COUNT)]
+    for number, image in enumerate(heard):
+        data = np.frombuffer(image.data, np.uint8)
+        assert data.size == width * height * 3
+        assert (data == number).all()
+
+
+def test_profile_is_only_a_default():
+    chosen = {fastdds.VARIABLE: "/mine.xml"}
+    fastdds.use_profile(chosen)
+    assert chosen == {fastdds.VARIABLE: "/mine.xml"}
+    unset = {}
+    fastdds.use_profile(unset)
+    assert list(unset) == [fastdds.VARIABLE]
+    assert Path(unset[fastdds.VARIABLE]).is_file()
