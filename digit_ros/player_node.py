@@ -17,7 +17,7 @@ from digit_ros import fastdds, player_intrinsics, player_parameters
 from digit_ros.images import image_from_array
 from digit_ros.parameters import BadParameter
 from digit_ros.player_intrinsics import BadIntrinsics
-from digit_ros.player_sources import BadSource, CameraDevice, Frame, open_source
+from digit_ros.player_sources import BadSource, CameraDevice, Frame, open_source, quiet_decoders
 
 #: Pace of pictures that name none.
 _PICTURES_HZ = 10.0
@@ -130,6 +130,7 @@ class PlayerNode(Node):
 
 def main() -> int:
     """Play to the end; 1 when the source cannot be played."""
+    quiet_decoders()
     fastdds.use_profile()
     rclpy.init()
     log, node, code = get_logger("player"), None, 0

@@ -10,12 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# FFmpeg's own words on a broken file would bury the one sentence that says what is wrong.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
-
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
+import cv2
+import numpy as np
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
@@ -77,6 +73,12 @@ class CameraDevice:
 
 
 Source = Pictures | Video | CameraDevice
+
+
+def quiet_decoders() -> None:
+    """Keep OpenCV and FFmpeg silent in this process: `BadSource` says what is wrong, once."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    cv2.setLogLevel(0)
 
 
 def open_source(source: str | int | list[str]) -> Source:

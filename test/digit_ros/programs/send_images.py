@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publish COUNT raw images of WIDTHxHEIGHT at 30 Hz: send_images.py WIDTH HEIGHT RELIABILITY COUNT."""
+"""Publish raw images at 30 Hz: send_images.py WIDTH HEIGHT RELIABILITY COUNT."""
 
 import sys
 import time
