@@ -37,7 +37,7 @@ class Stage:
 
 #: Left and right are learnt within minutes after one hand, and not at all when both come first.
 STAGES = {
-    "pose": (Stage(50_000, 128, only_right=True), Stage(520_000, 128), Stage(10**12, 192)),
+    "pose": (Stage(24_000, 128, only_right=True), Stage(450_000, 128), Stage(10**12, 192)),
     "detector": (Stage(60_000, 192), Stage(10**12, 256)),
 }
 KINDS = {"pose": "close-up", "detector": "frame"}
@@ -84,6 +84,7 @@ class Run:
         torch.manual_seed(0)
         self.part, self.path, self.device = part, state, torch.device(device)
         self.net = (DigitLite() if part == "pose" else HandDetector()).to(self.device)
+        self.net.upsample_parts = False
         self.net = self.net.to(memory_format=torch.channels_last)
         self.average = torch.optim.swa_utils.AveragedModel(
             self.net, avg_fn=self._average, use_buffers=True

@@ -40,6 +40,7 @@ class Annotations(NamedTuple):
         joints: (B, 42, 3) x, y in px, camera depth in mm.
         joint_valid: (B, 42) 0 or 1.
         hands: (B, 2) right and left there, 0 or 1.
+        hands_valid: (B,) 0 or 1: `hands` is of use.
         labels_valid: (B,) 0 or 1: the label map is of use.
     """
 
@@ -47,6 +48,7 @@ class Annotations(NamedTuple):
     joints: Tensor
     joint_valid: Tensor
     hands: Tensor
+    hands_valid: Tensor
     labels_valid: Tensor
 
 
@@ -59,6 +61,7 @@ class Targets(NamedTuple):
         root_depth: (B, 1) bins, left wrist minus right.
         root_valid: (B, 1).
         hands: (B, 2).
+        hands_valid: (B,).
         parts: (B, 128, 128) int64 labels, all 0 where not valid.
         parts_valid: (B,).
     """
@@ -68,6 +71,7 @@ class Targets(NamedTuple):
     root_depth: Tensor
     root_valid: Tensor
     hands: Tensor
+    hands_valid: Tensor
     parts: Tensor
     parts_valid: Tensor
 
@@ -150,6 +154,7 @@ def make_targets(
         root_depth=root,
         root_valid=root_valid * heatmap_space.in_box(root),
         hands=hands,
+        hands_valid=annotations.hands_valid,
         parts=parts,
         parts_valid=annotations.labels_valid,
     )
