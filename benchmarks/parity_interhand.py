@@ -95,6 +95,7 @@ def our_batch(cases: list[Case], factors: items.Factors) -> dict[str, Tensor]:
         joints=points,
         joint_valid=valid,
         hands=torch.tensor([HAND_TYPES[case.hand_type] for case in cases]).double(),
+        hands_valid=stack("hand_type_valid"),
         labels_valid=stack("labels_valid"),
     )
     width = SIZE[1]

@@ -22,7 +22,7 @@ class LossTerms(NamedTuple):
         joints: mean absolute error in x, y and depth, cells.
         root_depth: mean absolute error, bins.
         presence: mean binary cross entropy of the two hands, nats.
-        bones: 0.1 times the mean squared error of bone vectors, right and left added, cells squared.
+        bones: 0.1 times the mean squared error of bone vectors, right plus left, square cells.
         parts: 10 times the mean cross entropy of the part labels, nats.
     """
 

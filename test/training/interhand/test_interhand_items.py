@@ -53,6 +53,7 @@ def annotations(count=2):
         joints=torch.cat((xy, depth), dim=2),
         joint_valid=torch.ones(count, 42),
         hands=torch.ones(count, 2),
+        hands_valid=torch.ones(count),
         labels_valid=torch.ones(count),
     )
 
