@@ -78,7 +78,7 @@ Source = Pictures | Video | CameraDevice
 def quiet_decoders() -> None:
     """Keep OpenCV and FFmpeg silent in this process: `BadSource` says what is wrong, once."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    cv2.setLogLevel(0)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def open_source(source: str | int | list[str]) -> Source:
