@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from digit_core.hand_size import ADULT_HAND_SIZE_M
 from digit_core.parts import LEFT_OFFSET, NUM_PARTS, swap_sides
 from digit_core.skeleton import network_from_public
 from training.default_weights.photometric import cut_out, degrade, replace_background
@@ -41,13 +42,15 @@ def draw_crop(rgb, labels, truth, options: CropOptions, rng: np.random.Generator
 
     Returns:
         image (S, S, 3) uint8; joints (42, 3) float32: x, y in 0..1 of the crop (pixel centres) and
-        root-relative depth where 1 is 200 mm; valid (42,) bool; hands (2,) float32 presence and
+        root-relative depth where 1 is 200 mm of a hand of ADULT_HAND_SIZE_M; valid (42,) bool; hands (2,) float32 presence and
         hands_known (2,) bool; root (left minus right wrist depth, 1 is 200 mm) and root_known;
         parts (S/2, S/2) uint8.
     """
     if background is not None:
         rgb = replace_background(rgb, labels, background)
-    px, cam = truth["joints_px"], truth["joints_cam_m"]
+    px = truth["joints_px"]
+    # A crop does not show how big a hand is: depths are those of a hand of the reference size.
+    cam = truth["joints_cam_m"] * (ADULT_HAND_SIZE_M / truth["size_m"])
     hands = _hands_to_frame(truth, rng)
     mirrored = rng.random() < 0.5 if not options.only_right else bool(np.isnan(px[0, 0, 0]))
     transform = _crop_transform(px[hands].reshape(-1, 2), options, rng, mirrored, rgb.shape[1])

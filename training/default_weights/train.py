@@ -37,7 +37,7 @@ class Stage:
 
 #: Left and right are learnt within minutes after one hand, and not at all when both come first.
 STAGES = {
-    "pose": (Stage(24_000, 128, only_right=True), Stage(450_000, 128), Stage(10**12, 192)),
+    "pose": (Stage(60_000, 128, only_right=True), Stage(450_000, 128), Stage(10**12, 192)),
     "detector": (Stage(60_000, 192), Stage(10**12, 256)),
 }
 KINDS = {"pose": "close-up", "detector": "frame"}

@@ -74,8 +74,9 @@ def affine_through(source: Tensor, target: Tensor) -> Tensor:
 
 def map_points(points: Tensor, maps: Tensor) -> Tensor:
     """Apply (B, 2, 3) maps to (B, N, 2) points, in the points' dtype."""
-    maps = maps.to(points.dtype)
-    return points @ maps[:, :, :2].transpose(1, 2) + maps[:, :, 2].unsqueeze(1)
+    maps = maps.to(points.dtype).unsqueeze(1)
+    x, y = points[..., :1], points[..., 1:]
+    return torch.addcmul(torch.addcmul(maps[..., 2], x, maps[..., 0]), y, maps[..., 1])
 
 
 def _turned_axes(half: Tensor, angle: Tensor) -> Tensor:

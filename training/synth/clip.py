@@ -174,7 +174,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=Path("clips"))
-    parser.add_argument("--seed", type=int, default=77_001)
+    parser.add_argument("--seed", type=int, default=77_036)
     args = parser.parse_args()
     frames, truth, k = render_clip(args.seed)
     args.output.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write the weights file that digit_core ships, from the two training states.
+
+`python -m training.default_weights.bundle --pose P.pt --detector D.pt` takes the averaged weights,
+rounds them to 16 bits and names what they are.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from digit_core.hand_size import ADULT_HAND_SIZE_M
+from digit_core.weights import BUNDLED, DETECTOR, POSE
+
+
+def averaged(state: Path) -> tuple[dict[str, torch.Tensor], int]:
+    """Averaged weights of a training state, and how many samples it has seen."""
+    saved = torch.load(state, map_location="cpu", weights_only=True)
+    weights = {k.removeprefix("module."): v for k, v in saved["average"].items() if k != "n_averaged"}
+    return weights, saved["samples"]
+
+
+def write_bundle(pose: Path, detector: Path, output: Path) -> None:
+    """Join both networks into one safetensors file, floating point as float16."""
+    tensors, samples = {}, {}
+    for prefix, state in ((POSE, pose), (DETECTOR, detector)):
+        weights, samples[prefix] = averaged(state)
+        for name, value in weights.items():
+            half = value.half() if value.is_floating_point() else value
+            tensors[prefix + name] = half.contiguous()
+    metadata = {
+        "model": "digit-lite",
+        "hand_size_m": str(ADULT_HAND_SIZE_M),
+        "licence": "CC0-1.0",
+        "pose_samples": str(samples[POSE]),
+        "detector_samples": str(samples[DETECTOR]),
+    }
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = output.with_suffix(".tmp")
+    save_file(tensors, temporary, metadata=metadata)
+    temporary.replace(output)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--pose", type=Path, required=True)
+    parser.add_argument("--detector", type=Path, required=True)
+    parser.add_argument("--output", type=Path, default=BUNDLED)
+    args = parser.parse_args()
+    write_bundle(args.pose, args.detector, args.output)
+    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
