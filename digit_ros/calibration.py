@@ -24,7 +24,7 @@ class Calibration:
         try:
             self._camera, self._fault = Camera.from_camera_info(info, self._rectified), ""
         except ValueError as error:
-            self._camera, self._fault = None, str(error)
+            self._camera, self._fault = None, str(error).removeprefix("camera_info: ")
 
     def camera(
         self, width: int, height: int, fallback_hfov_deg: float

@@ -5,13 +5,13 @@ import threading
 import time
 from collections.abc import Callable
 
-_PERIOD_S = 5.0
+_PERIOD_S = 10.0
 _MOST_IN_PERIOD = 8
 _FRESH_S = 2.0
 
 
 class Complaints:
-    """Says each sentence at most once in five seconds, and at most eight different ones."""
+    """Says each sentence at most once in ten seconds, and at most eight different ones."""
 
     def __init__(self, log: Callable[[str], None], clock_s: Callable[[], float] = time.monotonic):
         self._log, self._clock_s = log, clock_s

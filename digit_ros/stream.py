@@ -119,7 +119,9 @@ class Stream:
         fallback_deg = self._parameters.fallback_hfov_deg
         camera, intrinsics, note = self._calibration.camera(width, height, fallback_deg)
         if note:
-            self.drop("camera_info", f"{self._subscriptions.camera_info_topic}: {note}")
+            self._complaints.say(f"{self._subscriptions.camera_info_topic}: {note}")
+        if camera is None:
+            self._counters.bad_input("camera_info")
         stamp_s = header.stamp.sec + 1e-9 * header.stamp.nanosec
         self._tune()
         hands = self._tracker(picture, camera, stamp_s)
