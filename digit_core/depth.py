@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """From 2.5D to metric depth: how far a hand of known size is, and how sure that is.
 
-The size of a hand is the length of the chain wrist, middle_1, middle_2, middle_3, middle_4 along
-its bones. A joint with relative depth d on the ray r (z = 1) is at (Z + d) r, so every bone is
-Z a + c with a = r' - r and c = d' r' - d r, and Z solves sum |Z a + c| = size.
+A joint with relative depth d on the ray r (z = 1) is at (Z + d) r, so every bone is Z a + c with
+a = r' - r and c = d' r' - d r, and Z solves sum |Z a + c| = size over the chain wrist, middle_1,
+middle_2, middle_3, middle_4. A chain that points at the camera hardly changes with Z; the palm's
+triangle, some side of which is always seen, then takes over by an adult's proportions.
 """
 
 import math
@@ -12,55 +13,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from digit_core.camera import Camera
+from digit_core.hand_size import CHAIN, HandScale
+from digit_core.length import solve_length
 from digit_core.skeleton import JOINT_NAMES, WRIST
 
-CHAIN = (WRIST,) + tuple(JOINT_NAMES.index(f"middle_{i}") for i in (1, 2, 3, 4))
-#: Adult mean and spread of the hand's length, wrist crease to middle fingertip: men 193 mm, women
-#: 181 mm, each with a standard deviation of 10 mm, equal shares. ANSUR II (Gordon et al., 2012
-#: Anthropometric Survey of U.S. Army Personnel, NATICK/TR-15/007).
-ADULT_HAND_SIZE_M = 0.187
-ADULT_HAND_SIZE_SIGMA_M = 0.012
-#: What a stated size is trusted to: a ruler along a bent chain of joints under skin.
-STATED_SIZE_SIGMA_M = 0.003
 #: Standard deviation of the network's depths: joint against wrist, and wrist against wrist.
 RELATIVE_DEPTH_SIGMA_M = 0.010
 BETWEEN_HANDS_SIGMA_M = 0.030
+_INDEX, _PINKY = JOINT_NAMES.index("index_1"), JOINT_NAMES.index("pinky_1")
+PALM = (WRIST, _INDEX, _PINKY, WRIST)
+#: Circumference of the palm's triangle over the hand's size, and its relative spread: mean of
+#: the 400 identities that the renderer draws from; the spread is a guess for real hands.
+PALM_SHARE, PALM_SHARE_SIGMA = 1.25, 0.06
+#: Share of the chain's length that changes with depth: from the second on it counts alone, below
+#: the first the palm alone (54 and 67 degrees against the picture).
+_SEEN_SHARE = (0.15, 0.35)
 _NEAREST_M = 0.02
-_MAX_STEPS = 60
-
-
-@dataclass(frozen=True)
-class HandScale:
-    """What is known about the size of the hands.
-
-    Attributes:
-        size_m: length of the chain, metres.
-        sigma_m: its standard deviation.
-        reference_m: size of the hands whose depths the network tells. A crop does not show
-            how big a hand is, so relative depths are scaled by size_m / reference_m.
-    """
-
-    size_m: float = ADULT_HAND_SIZE_M
-    sigma_m: float = ADULT_HAND_SIZE_SIGMA_M
-    reference_m: float = ADULT_HAND_SIZE_M
-
-    def __post_init__(self) -> None:
-        if not (0.05 <= self.size_m <= 0.4 and 0.05 <= self.reference_m <= 0.4):
-            raise ValueError(f"hand size must lie in 0.05 to 0.4 m, got {self.size_m}")
-        if not 0 <= self.sigma_m < self.size_m:
-            raise ValueError(f"hand size's deviation must be small, got {self.sigma_m} m")
-
-    @classmethod
-    def of(cls, size_m: float | None, reference_m: float = ADULT_HAND_SIZE_M) -> "HandScale":
-        """A stated size, or the reference's with an adult's spread where it is None."""
-        if size_m is None:
-            return cls(reference_m, ADULT_HAND_SIZE_SIGMA_M, reference_m)
-        return cls(size_m, STATED_SIZE_SIGMA_M, reference_m)
-
-    @property
-    def depth_factor(self) -> float:
-        """What the network's relative depths are multiplied by."""
-        return self.size_m / self.reference_m
 
 
 @dataclass(frozen=True)
@@ -78,48 +46,24 @@ class RootDepth:
     per_size: float = 0.0
 
 
-def chain_length(joints: np.ndarray) -> np.ndarray:
-    """Size of hands (..., 21, 3) in metres, public order: (...,) metres."""
-    chain = np.asarray(joints)[..., list(CHAIN), :]
-    return np.asarray(np.linalg.norm(np.diff(chain, axis=-2), axis=-1).sum(axis=-1))
+@dataclass(frozen=True)
+class _Path:
+    """Joints along a path whose length is known.
 
-
-def solve_length(slope: np.ndarray, offset: np.ndarray, length: float) -> tuple[float, float]:
-    """Largest s with sum |s slope + offset| = length.
-
-    The sum is convex in s, so Newton's method from a point beyond the largest root comes down
-    to it without overshooting.
-
-    Args:
-        slope, offset: (N, 3) per bone.
-        length: the sum wanted.
-
-    Returns:
-        s and the sum's derivative there. Where even the shortest sum is longer than `length`,
-        an s near the shortest and a derivative of 0; NaN, NaN when there is no slope at all.
+    Attributes:
+        rays: (N, 3) with z = 1.
+        depths: (N, 1) relative to the wrist, metres.
+        sigma: (N, 2) of the rays' x and y.
+        length_m, length_sigma_m: its length; the deviation is that of its share of the hand's size.
+        per_size: its length over the hand's size.
     """
-    steepness = np.linalg.norm(slope, axis=1).sum()
-    if not (steepness > 0 and np.isfinite(offset).all()):
-        return math.nan, math.nan
-    s = (length + np.linalg.norm(offset, axis=1).sum()) / steepness
-    derivative = float(steepness)
-    for _ in range(_MAX_STEPS):
-        bones = s * slope + offset
-        norms = np.linalg.norm(bones, axis=1)
-        gradient = float(((bones * slope).sum(axis=1) / np.maximum(norms, 1e-12)).sum())
-        if gradient <= 1e-6 * steepness:
-            return _shortest(slope, offset), 0.0
-        derivative = gradient
-        step = (float(norms.sum()) - length) / derivative
-        s -= step
-        if abs(step) <= 1e-12 * abs(s):
-            break
-    return float(s), derivative
 
-
-def _shortest(slope: np.ndarray, offset: np.ndarray) -> float:
-    """The s that makes the sum of squared bones least; near the least sum, in closed form."""
-    return float(-(slope * offset).sum() / (slope * slope).sum())
+    rays: np.ndarray
+    depths: np.ndarray
+    sigma: np.ndarray
+    length_m: float
+    length_sigma_m: float
+    per_size: float
 
 
 def root_depth(
@@ -141,36 +85,59 @@ def root_depth(
     Returns:
         The wrist's depth, or None where no depth in front of the camera explains the hand.
     """
-    chain = list(CHAIN)
-    rays = camera.unproject(joints_2d[chain])
-    depths = np.asarray(relative_depth_m, dtype=np.float64)[chain, None]
-    depth, derivative = solve_length(
-        np.diff(rays, axis=0), np.diff(depths * rays, axis=0), scale.size_m
+    rays = camera.unproject(joints_2d)
+    depths = np.asarray(relative_depth_m, dtype=np.float64)[:, None]
+    sigma_ray = np.broadcast_to(np.asarray(sigma_px, dtype=np.float64), (21,))[:, None]
+    sigma_ray = sigma_ray / (camera.fx, camera.fy)
+
+    def path(joints: tuple[int, ...], share: float, spread: float) -> _Path:
+        at, size = list(joints), scale.size_m * share
+        return _Path(rays[at], depths[at], sigma_ray[at], size, size * spread, share)
+
+    chain, share = _depth_of(path(CHAIN, 1.0, 0.0), scale)
+    low, high = _SEEN_SHARE
+    weight = min(max((share - low) / (high - low), 0.0), 1.0) if chain else 0.0
+    if weight == 1.0:
+        return chain
+    palm, _ = _depth_of(path(PALM, PALM_SHARE, PALM_SHARE_SIGMA), scale)
+    return _mixed(chain, palm, weight) if chain and palm else palm or chain
+
+
+def _mixed(a: RootDepth, b: RootDepth, weight: float) -> RootDepth:
+    """`weight` of a and the rest of b: no jump while a hand turns."""
+    rest = 1 - weight
+    return RootDepth(
+        weight * a.depth_m + rest * b.depth_m,
+        weight * a.sigma_m + rest * b.sigma_m,
+        weight * a.per_size + rest * b.per_size,
     )
-    if not (np.isfinite(depth) and depth + depths.min() > _NEAREST_M):
-        return None
-    points = (depth + depths) * rays
-    sigma = np.broadcast_to(np.asarray(sigma_px, dtype=np.float64), (21,))[chain]
-    noise = _length_variance(camera, points, rays, sigma)
-    # A chain seen end-on hardly changes with depth: what is then known is only that it is there.
-    per_size = 1.0 / max(derivative, scale.size_m / depth * 0.05)
-    sigma_m = min(per_size * math.hypot(scale.sigma_m, math.sqrt(noise)), depth)
-    return RootDepth(depth, sigma_m, min(per_size, sigma_m / max(scale.sigma_m, 1e-9)))
 
 
-def _length_variance(
-    camera: Camera, points: np.ndarray, rays: np.ndarray, sigma_px: np.ndarray
-) -> float:
-    """Variance of the chain's length (m^2) from pixel noise and relative depth noise."""
+def _depth_of(path: _Path, scale: HandScale) -> tuple[RootDepth | None, float]:
+    """Depth at which a path has its length, and the share of its length that changes with depth."""
+    offsets = np.diff(path.depths * path.rays, axis=0)
+    depth, derivative = solve_length(np.diff(path.rays, axis=0), offsets, path.length_m)
+    if not (derivative > 0 and depth + path.depths.min() > _NEAREST_M):
+        return None, 0.0
+    per_size = path.per_size / derivative
+    noise = _length_variance(path, depth) + path.length_sigma_m**2
+    sigma = math.hypot(per_size * scale.sigma_m, math.sqrt(noise) / derivative)
+    share = depth * derivative / path.length_m
+    return RootDepth(depth, min(sigma, depth), per_size), share
+
+
+def _length_variance(path: _Path, depth_m: float) -> float:
+    """Variance of a path's length (m^2) from the noise of its pixels and relative depths."""
+    points = (depth_m + path.depths) * path.rays
     bones = np.diff(points, axis=0)
     units = bones / np.maximum(np.linalg.norm(bones, axis=1, keepdims=True), 1e-9)
     gradient = np.zeros_like(points)  # of the length by each joint's position
     gradient[:-1] -= units
     gradient[1:] += units
-    by_px = gradient[:, :2] * points[:, 2:] / (camera.fx, camera.fy)
-    by_depth = (gradient[1:] * rays[1:]).sum(axis=1)
-    pixels = ((by_px * sigma_px[:, None]) ** 2).sum()
-    return float(pixels + (by_depth**2).sum() * RELATIVE_DEPTH_SIGMA_M**2)
+    by_ray = gradient[:, :2] * points[:, 2:] * path.sigma
+    # The wrist's own relative depth is 0 by definition.
+    by_depth = (gradient * path.rays).sum(axis=1)[path.depths[:, 0] != 0]
+    return float((by_ray**2).sum() + (by_depth**2).sum() * RELATIVE_DEPTH_SIGMA_M**2)
 
 
 def metres_per_pixel(joints_2d: np.ndarray, relative_depth_m: np.ndarray, size_m: float) -> float:

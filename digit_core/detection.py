@@ -139,7 +139,8 @@ def decode(
     # The other side's peak may stand a cell beside: compare with its best nearby.
     nearby = np.stack([cv2.dilate(m, np.ones((3, 3), np.uint8)) for m in score_logits])
     found = []
-    for i, row, column in np.argwhere(peaks & (score_logits > floor)):
+    usable = peaks & (score_logits > floor) & np.isfinite(box_maps).all(axis=0)
+    for i, row, column in np.argwhere(usable):
         logit = float(score_logits[i, row, column])
         gap = logit - float(nearby[1 - i, row, column])
         dx, dy, log_side = (float(v) for v in box_maps[:, row, column])

@@ -10,9 +10,9 @@ import torch
 
 from digit_core.camera import Camera
 from digit_core.decode import Reading, read
-from digit_core.depth import HandScale
 from digit_core.detection import detect
 from digit_core.frame import Frame, check_input
+from digit_core.hand_size import HandScale
 from digit_core.hands import TwoHands
 from digit_core.settings import Settings
 from digit_core.tracker import Tracker

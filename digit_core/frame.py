@@ -11,8 +11,9 @@ from digit_core import boxes
 from digit_core.camera import Camera
 from digit_core.crop import MARGIN
 from digit_core.decode import Reading
-from digit_core.depth import HandScale, RootDepth
+from digit_core.depth import RootDepth
 from digit_core.detection import Detection, choose
+from digit_core.hand_size import HandScale
 from digit_core.hands import Hand, TwoHands
 from digit_core.lift import Measurement, build_hand, left_minus_right, measure, wrist_depths
 from digit_core.pair import Candidate, Look, Sighting, plan, plan_again, resolve

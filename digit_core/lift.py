@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from digit_core.camera import Camera
-from digit_core.depth import HandScale, RootDepth, metres_per_pixel, reconcile, root_depth
+from digit_core.depth import RootDepth, metres_per_pixel, reconcile, root_depth
+from digit_core.hand_size import HandScale
 from digit_core.hands import DepthSource, Hand
 from digit_core.orientation import wrist_quaternion
 from digit_core.pair import Sighting

@@ -16,6 +16,8 @@ from digit_core.skeleton import SIDES
 COINCIDENT = 0.25
 #: ... unless the network is this sure of both (palms together, seen from the side).
 BOTH_SURE = 0.9
+#: Of two hands in one crop the smaller fills at least this share of the larger one's extent.
+COMPARABLE = 0.25
 #: Two of one person's hands have different sides: e-folds of evidence for that.
 OTHER_SIDE_LOGIT = 2.3
 _LOGIT_LIMIT = 6.0
@@ -127,7 +129,7 @@ def resolve(
 
 
 def _in_crop(look: Look, reading: Reading, thresholds: Mapping[str, float]) -> list[Sighting]:
-    if not np.isfinite(reading.presence_logit).all():
+    if not (np.isfinite(reading.presence_logit).all() and np.isfinite(reading.joints_2d).all()):
         return []
     p = sigmoid(reading.presence_logit)
     if _shows_both(reading, p, thresholds):
@@ -138,6 +140,9 @@ def _in_crop(look: Look, reading: Reading, thresholds: Mapping[str, float]) -> l
 
 def _shows_both(reading: Reading, p: np.ndarray, thresholds: Mapping[str, float]) -> bool:
     if not all(p[i] >= thresholds[side] for i, side in enumerate(SIDES)):
+        return False
+    sizes = [boxes.tight(joints)[2:].max() for joints in reading.joints_2d]
+    if min(sizes) < COMPARABLE * max(sizes):
         return False
     return bool(p.min() >= BOTH_SURE) or not coincident(*reading.joints_2d)
 

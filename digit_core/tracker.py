@@ -11,8 +11,9 @@ import numpy as np
 from digit_core import boxes
 from digit_core.camera import Camera
 from digit_core.crop import MARGIN
-from digit_core.depth import HandScale, RootDepth
+from digit_core.depth import RootDepth
 from digit_core.detection import SAME_HAND_IOU, Detection, choose
+from digit_core.hand_size import HandScale
 from digit_core.hands import TwoHands
 from digit_core.lift import Measurement
 from digit_core.pair import Candidate, Sighting

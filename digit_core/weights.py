@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from digit_core.depth import ADULT_HAND_SIZE_M
+from digit_core.hand_size import ADULT_HAND_SIZE_M
 from digit_core.network import MODELS, build_model
 from digit_core.network.checkpoint import CheckpointError
 from digit_core.network.checkpoint import load_model as load_bare_model
