@@ -40,22 +40,21 @@ class ResidualBlock(nn.Module):
 
 
 class ResidualPyramid(nn.Module):
-    """Picture to one feature map at stride 8 that has seen strides 16 and 32, and a pooled vector.
+    """Picture to one feature map that has seen two coarser ones, and the coarsest itself.
 
     Args:
-        stem: channels at strides 2 and 4.
-        stages: (channels, blocks) at strides 8, 16 and 32.
+        stem: channels of convolutions that halve the size, one each.
+        stages: (channels, blocks) of stages that halve it again; the first one's size is the output's.
         width: channels of the pyramid.
     """
 
     def __init__(
-        self, stem: tuple[int, int], stages: tuple[tuple[int, int], ...], width: int
+        self, stem: tuple[int, ...], stages: tuple[tuple[int, int], ...], width: int
     ) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            ConvNormReLU(3, stem[0], 3, 2), ConvNormReLU(stem[0], stem[1], 3, 2)
-        )
-        self.stages, self.laterals, c_in = nn.ModuleList(), nn.ModuleList(), stem[1]
+        channels_in = (3, *stem[:-1])
+        self.stem = nn.Sequential(*(ConvNormReLU(a, b, 3, 2) for a, b in zip(channels_in, stem)))
+        self.stages, self.laterals, c_in = nn.ModuleList(), nn.ModuleList(), stem[-1]
         for channels, blocks in stages:
             layers = [ResidualBlock(c_in if i == 0 else channels, channels, 2 if i == 0 else 1)
                       for i in range(blocks)]
@@ -65,7 +64,7 @@ class ResidualPyramid(nn.Module):
         self.smooth = ConvNormReLU(width, width)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) in [0, 1] to features (B, width, H/8, W/8) and (B, C, H/32, W/32)."""
+        """(B, 3, H, W) in [0, 1] to features (B, width, H/s, W/s) and (B, C, H/4s, W/4s)."""
         x = self.stem(images - 0.5)
         levels = []
         for stage in self.stages:

@@ -46,8 +46,6 @@ def draw_crop(rgb, labels, truth, options: CropOptions, rng: np.random.Generator
         hands_known (2,) bool; root (left minus right wrist depth, 1 is 200 mm) and root_known;
         parts (S/2, S/2) uint8.
     """
-    if background is not None:
-        rgb = replace_background(rgb, labels, background)
     px = truth["joints_px"]
     # A crop does not show how big a hand is: depths are those of a hand of the reference size.
     cam = truth["joints_cam_m"] * (ADULT_HAND_SIZE_M / truth["size_m"])
@@ -55,7 +53,10 @@ def draw_crop(rgb, labels, truth, options: CropOptions, rng: np.random.Generator
     mirrored = rng.random() < 0.5 if not options.only_right else bool(np.isnan(px[0, 0, 0]))
     transform = _crop_transform(px[hands].reshape(-1, 2), options, rng, mirrored, rgb.shape[1])
     size = options.size
-    image = cv2.warpAffine(np.ascontiguousarray(rgb), transform, (size, size), flags=cv2.INTER_LINEAR)
+    image = cv2.warpAffine(rgb, transform, (size, size), flags=cv2.INTER_LINEAR)
+    if background is not None:
+        drawn = cv2.warpAffine(labels, transform, (size, size), flags=cv2.INTER_NEAREST)
+        image = replace_background(image, drawn, background)
     half = transform * 0.5 - np.array([[0, 0, 0.25], [0, 0, 0.25]])
     parts = cv2.warpAffine(labels, half, (size // 2, size // 2), flags=cv2.INTER_NEAREST)
     parts[parts >= NUM_PARTS] = 0

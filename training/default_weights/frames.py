@@ -16,12 +16,12 @@ def draw_frame(rgb, labels, truth, size: int, rng: np.random.Generator, backgrou
         image (S, S, 3) uint8; heat (2, S/8, S/8) float32, 1 at a hand's centre cell; ignore, same
         shape, bool; boxes (3, S/8, S/8) and weight (S/8, S/8), see `DetectorOutput`.
     """
-    if background is not None:
-        rgb = replace_background(rgb, labels, background)
     transform, mirrored = _letterbox_jitter(rgb.shape, size, rng)
-    image = cv2.warpAffine(np.ascontiguousarray(rgb), transform, (size, size), flags=cv2.INTER_LINEAR,
+    image = cv2.warpAffine(rgb, transform, (size, size), flags=cv2.INTER_LINEAR,
                            borderMode=cv2.BORDER_CONSTANT, borderValue=(127, 127, 127))
     label = cv2.warpAffine(labels, transform, (size, size), flags=cv2.INTER_NEAREST)
+    if background is not None:
+        image = replace_background(image, label, background)
     points = truth["joints_px"] @ transform[:, :2].T + transform[:, 2]
     seen = np.array([((label > o) & (label <= o + LEFT_OFFSET)).sum() for o in (0, LEFT_OFFSET)])
     if mirrored:

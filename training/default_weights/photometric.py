@@ -34,10 +34,18 @@ def cut_out(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return rgb
 
 
-def replace_background(rgb: np.ndarray, labels: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """Exchange what is behind everything drawn (labels > 0), with a soft edge."""
-    mask = cv2.GaussianBlur((labels > 0).astype(np.float32), (0, 0), 0.7)[..., None]
-    return (rgb * mask + background * (1 - mask)).astype(np.uint8)
+def replace_background(rgb: np.ndarray, drawn: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Exchange what is behind everything drawn, with a soft edge.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        drawn: (H, W) uint8, not 0 where something was drawn.
+        background: picture of any size.
+    """
+    h, w = rgb.shape[:2]
+    mask = cv2.blur((drawn > 0).astype(np.float32), (3, 3))
+    background = cv2.resize(background, (w, h))
+    return cv2.blendLinear(rgb, background, mask, 1 - mask)
 
 
 def _colour(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -41,7 +41,7 @@ class Samples:
         """RGB (H, W, 3) uint8, labels (H, W) uint8 and the truth of one picture."""
         shard = int(np.searchsorted(self._starts, index, side="right")) - 1
         data, i = self._shards[shard], index - self._starts[shard]
-        rgb = cv2.imdecode(_slice(data["jpeg"], data["jpeg_end"], i), cv2.IMREAD_COLOR)[..., ::-1]
+        rgb = cv2.imdecode(_slice(data["jpeg"], data["jpeg_end"], i), cv2.IMREAD_COLOR_RGB)
         labels = cv2.imdecode(_slice(data["label"], data["label_end"], i), cv2.IMREAD_UNCHANGED)
         return rgb, labels, {k: data[k][i] for k in self._TRUTH}
 

@@ -37,7 +37,7 @@ class Stage:
 
 #: Left and right are learnt within minutes after one hand, and not at all when both come first.
 STAGES = {
-    "pose": (Stage(60_000, 128, only_right=True), Stage(450_000, 128), Stage(10**12, 192)),
+    "pose": (Stage(70_000, 128, only_right=True), Stage(500_000, 128), Stage(900_000, 192), Stage(10**12, 256)),
     "detector": (Stage(60_000, 192), Stage(10**12, 256)),
 }
 KINDS = {"pose": "close-up", "detector": "frame"}
@@ -64,7 +64,6 @@ class Presentations(Dataset):
         background = None
         if rng.random() < 0.4:
             background = self._backgrounds[rng.integers(_BACKGROUND_POOL)][:: rng.choice([-1, 1])]
-            background = background[: rgb.shape[0], : rgb.shape[1]]
         if self._part == "pose":
             options = CropOptions(self._stage.size, self._stage.only_right)
             return draw_crop(rgb, labels, truth, options, rng, background)
