@@ -2,7 +2,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digit_core import boxes
@@ -12,6 +12,7 @@ number = st.floats(-3000, 3000)
 crops = st.builds(Crop, number, number, st.floats(4, 5000))
 
 
+@settings(deadline=None)
 @given(crops, st.lists(st.tuples(number, number), min_size=1, max_size=20))
 def test_to_image_is_the_inverse_of_to_patch(crop, points):
     points = np.array(points)
@@ -111,6 +112,7 @@ def test_labels_come_back_to_where_they_were():
     assert (canvas[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] == 9).all()
 
 
+@settings(deadline=None)
 @given(crops)
 def test_pasting_keeps_what_is_there_and_never_leaves_the_image(crop):
     canvas = np.full((30, 40), 5, np.uint8)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digit_core.orientation import quaternion, wrist_quaternion, wrist_rotation
@@ -48,6 +48,7 @@ def test_the_frame_turns_with_the_hand(made, side):
         assert np.allclose(as_matrix(turned), matrix @ at_rest, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(angle, angle, angle)
 def test_quaternion_round_trip(a, b, c):
     def about(axis: int, degrees: float) -> np.ndarray:

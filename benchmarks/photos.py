@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Score the estimator on a folder of real photos: `python -m benchmarks.photos FOLDER`.
+
+FOLDER/labels.json is a list of {"image", "width", "height", "category", "hands": [{"side",
+"bbox": [x, y, w, h], "keypoints_2d": 21 x [x, y]}]}: pixels, public joint order, the person's own
+side. Nothing but the picture is given to the estimator.
+
+Each labelled hand is matched with the predicted hand of least mean distance, one to one. PCK@0.2
+is the share of joints within 0.2 of the labelled box's longer side; a hand that was missed counts
+21 wrong joints. It comes in two kinds: of hands wherever found, whatever side was told; and with a
+hand of the wrong side counted as missed. A hand is right when its side is right and at least 18
+of its joints are within.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from digit_core import DigitEstimator, TwoHands, draw_hands
+from digit_core.media import Media, write_picture
+
+PCK_SHARE = 0.2
+JOINTS_OF_A_RIGHT_HAND = 18
+
+
+@dataclass(frozen=True)
+class Label:
+    """One labelled hand: side, box (4,) and joints (21, 2) in pixels, public order."""
+
+    side: str
+    box: np.ndarray
+    joints: np.ndarray
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One labelled picture."""
+
+    path: Path
+    category: str
+    hands: tuple[Label, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How one labelled hand fared.
+
+    Attributes:
+        found: a predicted hand was matched with it.
+        within: (21,) bool, joints near enough.
+        side_right: the matched hand has its side.
+    """
+
+    found: bool
+    within: np.ndarray
+    side_right: bool
+
+    @property
+    def right(self) -> bool:
+        """Side right and nearly all joints within."""
+        return bool(self.side_right and self.within.sum() >= JOINTS_OF_A_RIGHT_HAND)
+
+
+MISSED = Score(False, np.zeros(21, bool), False)
+
+
+def read_labels(folder: Path) -> list[Photo]:
+    """Photos of a folder.
+
+    Raises:
+        ValueError: labels.json is missing or not of the form above; the sentence names the entry.
+    """
+    path = folder / "labels.json"
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read as JSON: {error}") from error
+    photos = []
+    for i, entry in enumerate(entries):
+        try:
+            hands = tuple(_label(hand) for hand in entry["hands"])
+            photos.append(Photo(folder / entry["image"], entry["category"], hands))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}: entry {i}: {error!r}") from error
+    return photos
+
+
+def _label(hand: dict) -> Label:
+    box, joints = np.array(hand["bbox"], float), np.array(hand["keypoints_2d"], float)
+    return Label(hand["side"], box.reshape(4), joints.reshape(21, 2))
+
+
+def score_photo(photo: Photo, hands: TwoHands) -> list[Score]:
+    """Scores of a photo's labelled hands, in their order."""
+    predicted = list(hands)
+    distance = {
+        (i, j): float(np.nanmean(np.linalg.norm(hand.joints_2d - label.joints, axis=1)))
+        for (i, label), (j, hand) in product(enumerate(photo.hands), enumerate(predicted))
+    }
+    scores = [MISSED] * len(photo.hands)
+    while distance:
+        i, j = min(distance, key=lambda pair: distance[pair])
+        label, hand = photo.hands[i], predicted[j]
+        error = np.linalg.norm(hand.joints_2d - label.joints, axis=1)
+        within = error <= PCK_SHARE * label.box[2:].max()  # NaN is not within
+        scores[i] = Score(True, within, hand.side == label.side)
+        distance = {pair: d for pair, d in distance.items() if pair[0] != i and pair[1] != j}
+    return scores
+
+
+def summary(scores: Sequence[Score], false_hands: int = 0) -> dict[str, float]:
+    """Figures over labelled hands; shares are of all labelled hands, missed ones included."""
+
+    def share(values: Iterable[float]) -> float:
+        values = list(values)
+        return float(np.mean(values)) if values else float("nan")
+
+    return {
+        "hands": len(scores),
+        "found": share(s.found for s in scores),
+        "pck": share(s.within.mean() for s in scores),
+        "pck_with_side": share(s.within.mean() * s.side_right for s in scores),
+        "side_right": share(s.side_right for s in scores),
+        "side_right_of_found": share(s.side_right for s in scores if s.found),
+        "hand_right": share(s.right for s in scores),
+        "too_many": false_hands,
+    }
+
+
+def evaluate(
+    photos: Sequence[Photo], estimator: DigitEstimator, overlay: Path | None = None
+) -> list[tuple[Photo, TwoHands, list[Score]]]:
+    """Run all photos; with `overlay` draws each with its labels as white dots."""
+    results = []
+    for photo in photos:
+        (image,) = Media.open(photo.path).frames()
+        hands = estimator(image)
+        results.append((photo, hands, score_photo(photo, hands)))
+        if overlay:
+            write_picture(overlay / f"{photo.path.stem}.jpg", _drawn(image, hands, photo))
+    return results
+
+
+def _drawn(image: np.ndarray, hands: TwoHands, photo: Photo) -> np.ndarray:
+    drawn = draw_hands(image, hands)
+    for label in photo.hands:
+        for x, y in label.joints.round().astype(int).tolist():
+            cv2.circle(drawn, (x, y), 2, (0, 0, 0), cv2.FILLED, cv2.LINE_AA)
+            cv2.circle(drawn, (x, y), 1, (255, 255, 255), cv2.FILLED, cv2.LINE_AA)
+    return drawn
+
+
+def by_category(results: list[tuple[Photo, TwoHands, list[Score]]]) -> dict[str, dict[str, float]]:
+    """`summary` of each category and of all."""
+    table = {}
+    for category in [*sorted({photo.category for photo, _, _ in results}), "all"]:
+        rows = [r for r in results if category in (r[0].category, "all")]
+        false = sum(max(len(list(hands)) - len(photo.hands), 0) for photo, hands, _ in rows)
+        table[category] = summary([s for _, _, scores in rows for s in scores], false)
+    return table
+
+
+def print_table(table: dict[str, dict[str, float]]) -> None:
+    """Print figures by category, one row each."""
+    names = list(next(iter(table.values())))
+    print(f"{'category':<18}" + "".join(f"{name:>20}" for name in names))
+    for category, figures in table.items():
+        cells = (f"{v:>20d}" if isinstance(v, int) else f"{v:>20.3f}" for v in figures.values())
+        print(f"{category:<18}" + "".join(cells))
+
+
+def print_failures(results: list[tuple[Photo, TwoHands, list[Score]]]) -> None:
+    """Print each photo that has a hand that is not right, or a hand too many."""
+    for photo, hands, scores in results:
+        notes = [
+            f"{label.side}: " + (_note(score) if score.found else "missed")
+            for label, score in zip(photo.hands, scores, strict=True)
+            if not score.right
+        ]
+        if len(list(hands)) > len(photo.hands):
+            notes.append(f"{len(list(hands))} hands told, {len(photo.hands)} there")
+        if notes:
+            print(f"{photo.path.name}: " + "; ".join(notes))
+
+
+def _note(score: Score) -> str:
+    side = "" if score.side_right else ", side wrong"
+    return f"{score.within.sum()} of 21 within{side}"
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--weights", type=Path, help="default: the bundled ones")
+    parser.add_argument("--device")
+    parser.add_argument("--overlay", type=Path, metavar="DIR", help="write pictures there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    args = parser.parse_args()
+    try:
+        photos = read_labels(args.folder)
+        estimator = DigitEstimator.load(args.weights, args.device)
+        if args.overlay:
+            args.overlay.mkdir(parents=True, exist_ok=True)
+        results = evaluate(photos, estimator, args.overlay)
+    except (ValueError, OSError) as error:
+        print(f"photos: {error}", file=sys.stderr)
+        return 1
+    table = by_category(results)
+    print_failures(results)
+    print_table(table)
+    if args.json:
+        args.json.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
