@@ -79,12 +79,12 @@ def install_wheels(venv: Path, ros: str) -> bool:
     wanted = digest(str(venv).encode(), *[path.read_bytes() for path in inputs])
     if read(stamp) == wanted and python.exists():
         return False
-    toolchain.check(venv)
+    toolchain.check()
     print(f"Installing PyTorch and ROS 2 {ros.capitalize()} into {venv.name}", flush=True)
     if not runs(python):
         wheels.create(venv)
-    wheels.install(python, requirements, constraints, venv / "pip.log")
     toolchain.complete(venv)
+    wheels.install(python, requirements, constraints, venv / "pip.log")
     subprocess.run(
         [str(python), str(ROOT / "scripts" / "cmake_paths.py"), str(toolchain.headers(venv))],
         check=True,
@@ -97,11 +97,15 @@ def build_packages(venv: Path, suffix: str) -> bool:
     """Build with colcon when an input changed; true when something was done."""
     stamp = ROOT / f"build{suffix}" / ".digit-inputs"
     wanted = digest(read(venv / ".digit-wheels").encode(), workspace.fingerprint(ROOT).encode())
-    if read(stamp) == wanted and (ROOT / f"install{suffix}" / "local_setup.sh").exists():
+    if read(stamp) == wanted and (ROOT / f"install{suffix}").is_dir():
         return False
     print("Building the ROS packages", flush=True)
     env = toolchain.environment(venv, workspace.clean_environment(venv))
-    workspace.build(ROOT, venv, suffix, env)
+    try:
+        workspace.build(ROOT, venv, suffix, env, toolchain.headers(venv))
+    except BaseException:
+        stamp.unlink(missing_ok=True)  # half a build serves nobody
+        raise
     stamp.write_text(wanted)
     return True
 

@@ -53,14 +53,23 @@ def _inputs(root: Path) -> "list[Path]":
     return sorted(paths)
 
 
-def build(root: Path, venv: Path, suffix: str, env: "dict[str, str]") -> None:
-    """Build the root package and the underlay; colcon's words are shown only when it fails."""
+def build(root: Path, venv: Path, suffix: str, env: "dict[str, str]", headers: Path) -> None:
+    """Build the root package and the underlay; colcon's words are shown only when it fails.
+
+    Args:
+        root: the checkout.
+        venv: the virtual environment with the ROS wheels.
+        suffix: ends the names of the build and install folders, so that distributions keep apart.
+        env: the environment to build in.
+        headers: the folder with Python.h.
+    """
     build_base = root / f"build{suffix}"
     command = [str(venv / "bin" / "python"), "-m", "colcon", "--log-base", str(build_base / "log")]
     command += ["build", "--base-paths", str(root), str(root / "underlay"), "--symlink-install"]
     command += ["--build-base", str(build_base), "--install-base", str(root / f"install{suffix}")]
     command += ["--cmake-args", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF"]
     command += [f"-DPython3_EXECUTABLE={venv / 'bin' / 'python'}"]
+    command += [f"-DPython3_INCLUDE_DIR={headers}"]
     result = subprocess.run(
         command, cwd=root, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
