@@ -88,12 +88,14 @@ class Frame:
         }
         depths = wrist_depths(measured, self.camera, self.scale, left_minus_right(self.seen))
         picture = self._painter()
-        raw = self._two_hands(measured, depths, picture)
-        if self.track is None:
-            return raw
-        self.track.update(self.seen)
-        if not self.settings.smooth:
-            return raw
+        if self.track:
+            self.track.update(self.seen)
+        if self.track is None or not self.settings.smooth:
+            return self._two_hands(measured, depths, picture)
+
+        def raw() -> TwoHands:
+            return self._two_hands(measured, depths, picture)
+
         smooth, smooth_depths = self._smooth(self.track, measured, depths)
         return self._two_hands(smooth, smooth_depths, picture, raw)
 
@@ -112,7 +114,7 @@ class Frame:
         measured: Mapping[str, Measurement],
         depths: Mapping[str, RootDepth],
         picture: Callable[[], np.ndarray],
-        raw: TwoHands | None = None,
+        raw: Callable[[], TwoHands] | None = None,
     ) -> TwoHands:
         hands = {
             side: self._as_given(build_hand(m, self.camera, depths.get(side), self.scale))

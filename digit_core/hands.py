@@ -71,7 +71,8 @@ class TwoHands:
         segmentation: (H, W) uint8 part labels of `digit_core.parts`, at the input image's size;
             painted when it is first asked for, as that costs time.
         timings_ms: milliseconds by stage ("detect", "network", "decode", ...), for diagnostics.
-        raw: the same hands before the time filter; None where nothing was filtered.
+        raw: the same hands before the time filter, made when first asked for; None where nothing
+            was filtered.
     """
 
     def __init__(
@@ -80,13 +81,13 @@ class TwoHands:
         left: Hand | None,
         segmentation: np.ndarray | Callable[[], np.ndarray],
         timings_ms: dict[str, float] | None = None,
-        raw: "TwoHands | None" = None,
+        raw: "TwoHands | Callable[[], TwoHands] | None" = None,
     ) -> None:
-        """Make the pair; `segmentation` is a label map, or a function that paints one."""
+        """Make the pair; `segmentation` and `raw` may be functions that make them."""
         self.right = right
         self.left = left
         self.timings_ms = timings_ms or {}
-        self.raw = raw
+        self._raw = raw
         self._segmentation = segmentation
 
     @property
@@ -95,6 +96,13 @@ class TwoHands:
         if callable(self._segmentation):
             self._segmentation = self._segmentation()
         return self._segmentation
+
+    @property
+    def raw(self) -> "TwoHands | None":
+        """The same hands before the time filter; None where nothing was filtered."""
+        if callable(self._raw):
+            self._raw = self._raw()
+        return self._raw
 
     def __iter__(self) -> Iterator[Hand]:
         """The hands that are there, right first."""
