@@ -16,7 +16,7 @@ from torch import Tensor
 
 from benchmarks import digit_release
 from benchmarks.interhand_cases import HAND_TYPES, SIZE, Case, make_case
-from training.interhand import cameras, heatmap_space, items
+from training.interhand import cameras, heatmap_space, items, subsets
 from training.interhand.joints import WRISTS
 from training.interhand.patch import square_boxes
 
@@ -185,6 +185,21 @@ def compare_geometry(count: int) -> dict[str, float]:
     return {key: float((a - b).abs().max()) for key, (a, b) in pairs.items()}
 
 
+def compare_subsets() -> float:
+    """Ids that differ over all samples that the release takes (its tinytrain takes none)."""
+    from src.dataset.dataset_utils import downsample
+
+    wrong = 0
+    for count in (1100, 5000, 7919):
+        split = {1000 + 3 * key: None for key in range(count)}
+        for name in set(subsets.NAMES) - {"tinytrain"}:
+            theirs = list(downsample(split, name))
+            wrong += sum(
+                a != b for a, b in zip(subsets.select(list(split), name), theirs, strict=True)
+            )
+    return float(wrong)
+
+
 def _factors(count: int) -> items.Factors:
     drawn = items.draw_factors(count, torch.Generator().manual_seed(3))
     for changed, neutral in zip(drawn, items.neutral_factors(count), strict=True):
@@ -250,6 +265,7 @@ def main() -> int:
     cases = [make_case(seed) for seed in range(arguments.cases)]
     factors = _factors(len(cases))
     found = compare_items(cases, factors) | compare_geometry(1000)
+    found["subsets [ids]"] = compare_subsets()
     print(
         f"{len(cases)} items ({int(factors.mirror.sum())} mirrored, every fourth as it is), ",
         end="",

@@ -80,7 +80,10 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[str, dict[str, Tensor]]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; {EXPECTED}")
-    name, state = _read_safetensors(path) if _is_safetensors(path) else _read_pickle(path)
+    try:
+        name, state = _read_safetensors(path) if _is_safetensors(path) else _read_pickle(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}); {EXPECTED}") from error
     if name not in MODELS:
         known = ", ".join(MODELS)
         raise CheckpointError(f"{path}: holds a network {name!r}; expected one of {known}")
@@ -99,7 +102,7 @@ def _read_safetensors(path: Path) -> tuple[str, dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  no mapping
-    except (SafetensorError, OSError) as error:
+    except SafetensorError as error:
         raise CheckpointError(f"{path}: damaged or no .safetensors file; {EXPECTED}") from error
     if "model" not in metadata:
         known = ", ".join(MODELS)
