@@ -21,6 +21,8 @@ COMPARABLE = 0.25
 #: Two of one person's hands have different sides: e-folds of evidence for that.
 OTHER_SIDE_LOGIT = 2.3
 _LOGIT_LIMIT = 6.0
+#: Least side of a hand's box over that of the place that was looked at.
+_LEAST_ALONE, _LEAST_TOGETHER = 0.5, 0.2
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Sighting:
         reading: the network's answer for its crop.
         side_logit: evidence for its side being right, over left.
         expected: the crop was meant for this side; a hand at another's edge is second choice.
+        alone: the crop was laid about this hand alone.
     """
 
     side: str
@@ -70,6 +73,7 @@ class Sighting:
     reading: Reading
     side_logit: float
     expected: bool = True
+    alone: bool = True
 
     @property
     def joints_2d(self) -> np.ndarray:
@@ -78,8 +82,16 @@ class Sighting:
 
     @property
     def box(self) -> np.ndarray:
-        """(4,) tight box of the joints, image pixels."""
-        return boxes.tight(self.joints_2d)
+        """(4,) box of the joints, image pixels; not much smaller than what was looked at.
+
+        Joints that collapse would else make a smaller crop, which shows less, and so on.
+        """
+        tight = boxes.tight(self.joints_2d)
+        least = _LEAST_ALONE if self.alone else _LEAST_TOGETHER
+        side = least * self.reading.crop.side / MARGIN
+        if tight[2:].max() >= side:
+            return tight
+        return np.concatenate([tight[:2] + (tight[2:] - side) / 2, [side, side]])
 
 
 def are_together(a: np.ndarray, b: np.ndarray, margin: float = MARGIN) -> bool:
@@ -152,7 +164,7 @@ def _one_of_both(look: Look, reading: Reading, channel: int, p: float) -> Sighti
     logit = float(np.clip(reading.presence_logit[channel], 0, _LOGIT_LIMIT))
     expected = any(c.side in (side, None) for c in look.candidates)
     signed = logit if channel == 0 else -logit
-    return Sighting(side, p, channel, reading, signed, expected)
+    return Sighting(side, p, channel, reading, signed, expected, len(look.candidates) == 1)
 
 
 def _single(look: Look, reading: Reading, p: np.ndarray) -> Sighting:
@@ -164,7 +176,8 @@ def _single(look: Look, reading: Reading, p: np.ndarray) -> Sighting:
     confidence = float(p[channel])
     if SIDES[channel] != side:
         confidence *= float(sigmoid(abs(logit)))
-    return Sighting(side, confidence, channel, reading, logit)
+    alone = len(look.candidates) == 1
+    return Sighting(side, confidence, channel, reading, logit, alone=alone)
 
 
 def _other_side(sighting: Sighting) -> Sighting:

@@ -152,6 +152,17 @@ def test_answers_that_are_not_numbers_are_no_hands():
     assert resolve([], ON) == {}
 
 
+def test_joints_that_collapse_do_not_shrink_the_next_crop():
+    point = np.full((21, 2), 40.0) + hand_at(0, 0, 1)
+    (s,) = resolve([(look(3.0), reading(3.0, -3.0, right=point))], ON).values()
+    assert s.box[2:].max() == pytest.approx(0.5 * 100 / 1.25)  # half of what was looked at
+    assert np.abs(s.box[:2] + s.box[2:] / 2 - 40.5).max() < 0.6
+    (s,) = resolve([(BOTH, reading(3.0, -3.0, right=point))], ON).values()
+    assert s.box[2:].max() == pytest.approx(0.2 * 100 / 1.25)
+    (s,) = resolve([(look(3.0), reading(3.0, -3.0, right=hand_at(0)))], ON).values()
+    assert (s.box == boxes.tight(hand_at(0))).all()
+
+
 def test_coincident_is_about_corresponding_joints():
     a = hand_at(0)
     assert coincident(a, a + 5) and not coincident(a, a[::-1]) and not coincident(a, a + 60)
