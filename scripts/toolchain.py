@@ -69,24 +69,25 @@ def _please(what: str) -> str:
 
 def _fetch_compiler(folder: Path) -> None:
     """Unpack gcc's C++ half of the version that is installed, and write bin/c++ that runs it."""
-    version = subprocess.run(
-        ["gcc", "-dumpversion"], capture_output=True, text=True, check=True
-    ).stdout.split(".")[0]
+    version = _ask_gcc("-dumpversion").split(".")[0]
     packages = [f"g++-{version}", f"libstdc++-{version}-dev"]
     # Newer distributions keep the compiler proper in a package of the processor's name.
     extra = f"g++-{version}-{_TRIPLE.replace('_', '-')}"
     _unpack(folder, packages, "a C++ compiler", optional=[extra])
-    found = subprocess.run(
-        ["gcc", "-print-file-name=libstdc++.so.6"], capture_output=True, text=True, check=True
-    )
+    found = _ask_gcc("-print-file-name=libstdc++.so.6")
     compilers = list((folder / "usr").glob(f"lib*/gcc/{_TRIPLE}/{version}/cc1plus"))
-    if not compilers or not Path(found.stdout.strip()).exists():
+    if not compilers or not Path(found).exists():
         raise SystemExit(_please("a C++ compiler"))
     (folder / "bin").mkdir(exist_ok=True)
     library = folder / "bin" / "libstdc++.so"
     library.unlink(missing_ok=True)
-    library.symlink_to(found.stdout.strip())
+    library.symlink_to(found)
     _write_driver(folder / "bin" / "c++", compilers[0].parent, folder / "usr" / "include", version)
+
+
+def _ask_gcc(question: str) -> str:
+    result = subprocess.run(["gcc", question], capture_output=True, text=True, check=True)
+    return result.stdout.strip()
 
 
 def _write_driver(path: Path, compiler: Path, include: Path, version: str) -> None:
@@ -103,13 +104,13 @@ def _unpack(folder: Path, packages: "list[str]", what: str, optional: "list[str]
     """Download Debian packages and unpack them into `folder`, with the user's rights only."""
     downloads = folder / "downloads"
     downloads.mkdir(parents=True, exist_ok=True)
-    ours = _private_lists(folder)
-    if not _apt([], packages, downloads) and not (
-        _apt(ours, None, downloads) and _apt(ours, packages, downloads)
-    ):
-        raise SystemExit(_please(what))
+    lists = _private_lists(folder)
+    if not _download([], packages, downloads) and not _download(lists, packages, downloads):
+        _apt([*lists, "update"], downloads)
+        if not _download(lists, packages, downloads):
+            raise SystemExit(_please(what))
     for name in optional or []:
-        _apt([], [name], downloads) or _apt(ours, [name], downloads)
+        _download([], [name], downloads) or _download(lists, [name], downloads)
     for package in downloads.glob("*.deb"):
         subprocess.run(["dpkg-deb", "-x", str(package), str(folder)], check=True)
     shutil.rmtree(downloads)
@@ -122,8 +123,13 @@ def _private_lists(folder: Path) -> "list[str]":
     return ["-o", f"Dir::State::lists={folder / 'lists'}", "-o", f"Dir::Cache={folder / 'cache'}"]
 
 
-def _apt(options: "list[str]", packages: "list[str] | None", folder: Path) -> bool:
-    """Download packages into `folder`, or with None update the lists; did it work?"""
-    words = ["update"] if packages is None else ["download", *packages]
-    result = subprocess.run(["apt-get", "-q", *options, *words], cwd=folder, capture_output=True)
-    return result.returncode == 0
+def _download(options: "list[str]", packages: "list[str]", folder: Path) -> bool:
+    """Download packages into `folder`; did it work?"""
+    return _apt([*options, "download", *packages], folder) == 0
+
+
+def _apt(words: "list[str]", folder: Path) -> int:
+    """Run apt-get, its words into `folder`'s apt.log; its exit code."""
+    with open(folder.parent / "apt.log", "ab") as log:
+        command = ["apt-get", "-q", "-o", "Acquire::Retries=3", *words]
+        return subprocess.run(command, cwd=folder, stdout=log, stderr=log).returncode

@@ -63,7 +63,7 @@ def test_video_whole_and_at_its_own_rate(play, clip):
     levels = [np.frombuffer(i.data, np.uint8).mean() for i in images]
     assert np.abs(np.array(levels) - 8 * np.arange(FRAMES)).max() < 4
     gaps = [b - a for a, b in pairwise(stamps_s(images))]
-    assert np.median(gaps) == pytest.approx(1 / RATE_HZ, rel=0.15)
+    assert np.median(gaps) == pytest.approx(1 / RATE_HZ, rel=0.25)
     assert not any(infos[0].k)  # nothing is known of this camera
 
 
