@@ -35,9 +35,9 @@ class HandDetector(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        width = 64
-        self.trunk = ResidualPyramid((16, 32), ((48, 2), (96, 2), (160, 2)), width)
-        self.context = nn.Linear(160, width)
+        width = 48
+        self.trunk = ResidualPyramid((16, 32), ((32, 1), (64, 2), (128, 2)), width)
+        self.context = nn.Linear(128, width)
         self.head = ConvNormReLU(width, width)
         self.score = nn.Conv2d(width, 2, 1)
         self.box = nn.Conv2d(width, 3, 1)

@@ -18,7 +18,7 @@ NUM_PARTS = 33
 DEPTH_CELLS = 64.0
 #: Heatmap cells in one feature cell, along one side.
 SHUFFLE = 4
-#: Centre of heatmap cell 0 in cells, where patch pixel 0's centre is 0: pixels 0..3 have centre 1.5.
+#: Centre of heatmap cell 0 in cells, patch pixel 0's centre being 0: pixels 0..3 centre at 1.5.
 CELL_CENTRE = 1.5 / 4
 
 

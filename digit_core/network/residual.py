@@ -44,7 +44,7 @@ class ResidualPyramid(nn.Module):
 
     Args:
         stem: channels of convolutions that halve the size, one each.
-        stages: (channels, blocks) of stages that halve it again; the first one's size is the output's.
+        stages: (channels, blocks) of stages that halve it again; the first has the output's size.
         width: channels of the pyramid.
     """
 
@@ -53,11 +53,15 @@ class ResidualPyramid(nn.Module):
     ) -> None:
         super().__init__()
         channels_in = (3, *stem[:-1])
-        self.stem = nn.Sequential(*(ConvNormReLU(a, b, 3, 2) for a, b in zip(channels_in, stem)))
+        self.stem = nn.Sequential(
+            *(ConvNormReLU(a, b, 3, 2) for a, b in zip(channels_in, stem, strict=True))
+        )
         self.stages, self.laterals, c_in = nn.ModuleList(), nn.ModuleList(), stem[-1]
         for channels, blocks in stages:
-            layers = [ResidualBlock(c_in if i == 0 else channels, channels, 2 if i == 0 else 1)
-                      for i in range(blocks)]
+            layers = [
+                ResidualBlock(c_in if i == 0 else channels, channels, 2 if i == 0 else 1)
+                for i in range(blocks)
+            ]
             self.stages.append(nn.Sequential(*layers))
             self.laterals.append(nn.Conv2d(channels, width, 1))
             c_in = channels
@@ -71,8 +75,9 @@ class ResidualPyramid(nn.Module):
             x = stage(x)
             levels.append(x)
         out = self.laterals[-1](levels[-1])
-        for lateral, level in zip(reversed(list(self.laterals)[:-1]), reversed(levels[:-1])):
-            out = F.interpolate(out, scale_factor=2.0, mode="nearest") + lateral(level)
+        for i in range(len(levels) - 2, -1, -1):
+            out = F.interpolate(out, scale_factor=2.0, mode="nearest")
+            out = out + self.laterals[i](levels[i])
         return self.smooth(out), levels[-1]
 
 

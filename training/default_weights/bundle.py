@@ -18,7 +18,9 @@ from digit_core.weights import BUNDLED, DETECTOR, POSE
 def averaged(state: Path) -> tuple[dict[str, torch.Tensor], int]:
     """Averaged weights of a training state, and how many samples it has seen."""
     saved = torch.load(state, map_location="cpu", weights_only=True)
-    weights = {k.removeprefix("module."): v for k, v in saved["average"].items() if k != "n_averaged"}
+    weights = {
+        k.removeprefix("module."): v for k, v in saved["average"].items() if k != "n_averaged"
+    }
     return weights, saved["samples"]
 
 

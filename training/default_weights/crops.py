@@ -21,17 +21,19 @@ class CropOptions:
     Attributes:
         size: pixels of the square crop.
         only_right: single hands only, turned into right ones; the first stage of the curriculum.
-        turn_deg: standard deviation of the in-plane rotation.
+        gentle: little rotation and fewer faults, to begin with.
         degrade: camera faults, cut-outs and exchanged backgrounds.
     """
 
     size: int = 128
     only_right: bool = False
-    turn_deg: float = 18.0
+    gentle: bool = False
     degrade: bool = True
 
 
-def draw_crop(rgb, labels, truth, options: CropOptions, rng: np.random.Generator, background=None) -> dict:
+def draw_crop(
+    rgb, labels, truth, options: CropOptions, rng: np.random.Generator, background=None
+) -> dict:
     """One training sample.
 
     Args:
@@ -42,16 +44,16 @@ def draw_crop(rgb, labels, truth, options: CropOptions, rng: np.random.Generator
 
     Returns:
         image (S, S, 3) uint8; joints (42, 3) float32: x, y in 0..1 of the crop (pixel centres) and
-        root-relative depth where 1 is 200 mm of a hand of ADULT_HAND_SIZE_M; valid (42,) bool; hands (2,) float32 presence and
-        hands_known (2,) bool; root (left minus right wrist depth, 1 is 200 mm) and root_known;
-        parts (S/2, S/2) uint8.
+        root-relative depth where 1 is 200 mm of a hand of ADULT_HAND_SIZE_M; valid (42,) bool;
+        hands (2,) float32 presence and hands_known (2,) bool; root (left minus right wrist depth,
+        1 is 200 mm) and root_known; parts (S/2, S/2) uint8.
     """
     px = truth["joints_px"]
     # A crop does not show how big a hand is: depths are those of a hand of the reference size.
     cam = truth["joints_cam_m"] * (ADULT_HAND_SIZE_M / truth["size_m"])
     hands = _hands_to_frame(truth, rng)
     mirrored = rng.random() < 0.5 if not options.only_right else bool(np.isnan(px[0, 0, 0]))
-    transform = _crop_transform(px[hands].reshape(-1, 2), options, rng, mirrored, rgb.shape[1])
+    transform = _crop_transform(px[hands].reshape(-1, 2), options, rng, mirrored)
     size = options.size
     image = cv2.warpAffine(rgb, transform, (size, size), flags=cv2.INTER_LINEAR)
     if background is not None:
@@ -63,7 +65,7 @@ def draw_crop(rgb, labels, truth, options: CropOptions, rng: np.random.Generator
     points = px @ transform[:, :2].T + transform[:, 2]
     if mirrored:
         points, cam, parts = points[::-1], cam[::-1], swap_sides(parts)
-    if options.degrade:
+    if options.degrade and (not options.gentle or rng.random() < 0.4):
         image = degrade(image, rng)
         if rng.random() < 0.12:
             image = cut_out(image, rng)
@@ -78,14 +80,18 @@ def _hands_to_frame(truth, rng: np.random.Generator) -> list[int]:
     return there if rng.random() < 0.8 else [int(rng.integers(2))]
 
 
-def _crop_transform(points, options: CropOptions, rng, mirrored: bool, width: int) -> np.ndarray:
-    """Affine (2, 3) from picture to crop: box of 1.25 times the extent, jittered, turned, mirrored."""
+def _crop_transform(points, options: CropOptions, rng, mirrored: bool) -> np.ndarray:
+    """Affine (2, 3) from picture to crop: the box 1.25 times as large, jittered and turned."""
     low, high = points.min(0), points.max(0)
     extent = (high - low).max()
     side = 1.25 * extent * np.exp(rng.uniform(-0.18, 0.36))
     centre = (low + high) / 2 + rng.normal(0, 0.06, 2) * extent
-    angle = rng.normal(0, options.turn_deg) if rng.random() < 0.9 else rng.uniform(-180, 180)
-    a = np.deg2rad(angle)
+    turned = not options.gentle and rng.random() < 0.1
+    a = (
+        rng.uniform(-np.pi, np.pi)
+        if turned
+        else np.deg2rad(rng.normal(0, 8 if options.gentle else 18))
+    )
     scale = options.size / side
     rotation = scale * np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
     if mirrored:

@@ -19,16 +19,24 @@ from training.synth.scene import SceneOptions
 from training.synth.shards import draw
 
 TEST_SEED = 9_001
-_OPTIONS = SceneOptions(single=0.35, interacting=0.68, distance_m=(0.25, 1.2), identities=range(360, 400))
+_OPTIONS = SceneOptions(
+    single=0.35, interacting=0.68, distance_m=(0.25, 1.2), identities=range(360, 400)
+)
 
 
 def crops(count: int, size: int):
     """The fixed test crops: pictures by seed, box jittered, no camera faults."""
     for i in range(count):
         p = draw("close-up", TEST_SEED, i, _OPTIONS)
-        truth = {k: getattr(p, k) for k in ("joints_cam_m", "joints_px", "size_m", "focus", "interacting")}
+        truth = {
+            k: getattr(p, k)
+            for k in ("joints_cam_m", "joints_px", "size_m", "focus", "interacting")
+        }
         rng = np.random.default_rng([TEST_SEED, i])
-        yield draw_crop(p.rgb, p.labels, truth, CropOptions(size, degrade=False), rng), p.interacting
+        yield (
+            draw_crop(p.rgb, p.labels, truth, CropOptions(size, degrade=False), rng),
+            p.interacting,
+        )
 
 
 @torch.inference_mode()
@@ -48,9 +56,15 @@ def measure(net: DigitLite, count: int, size: int) -> dict[str, float]:
             truth = sample["joints"][s]
             extent = np.ptp(truth[valid, :2], axis=0).max()
             error = np.linalg.norm(xy[s] - truth[:, :2], axis=1)[valid] / extent
-            rows.append((error.mean(), (error < 0.2).mean(),
-                         1000 * DEPTH_RANGE_M * np.abs(depth[s] - truth[:, 2])[valid].mean(),
-                         presence[hand] > 0.5, interacting))
+            rows.append(
+                (
+                    error.mean(),
+                    (error < 0.2).mean(),
+                    1000 * DEPTH_RANGE_M * np.abs(depth[s] - truth[:, 2])[valid].mean(),
+                    presence[hand] > 0.5,
+                    interacting,
+                )
+            )
         for hand in np.flatnonzero((sample["hands"] < 0.5) & sample["hands_known"]):
             rows.append((np.nan, np.nan, np.nan, presence[hand] < 0.5, interacting))
     table = np.array(rows, float)

@@ -17,8 +17,14 @@ def draw_frame(rgb, labels, truth, size: int, rng: np.random.Generator, backgrou
         shape, bool; boxes (3, S/8, S/8) and weight (S/8, S/8), see `DetectorOutput`.
     """
     transform, mirrored = _letterbox_jitter(rgb.shape, size, rng)
-    image = cv2.warpAffine(rgb, transform, (size, size), flags=cv2.INTER_LINEAR,
-                           borderMode=cv2.BORDER_CONSTANT, borderValue=(127, 127, 127))
+    image = cv2.warpAffine(
+        rgb,
+        transform,
+        (size, size),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(127, 127, 127),
+    )
     label = cv2.warpAffine(labels, transform, (size, size), flags=cv2.INTER_NEAREST)
     if background is not None:
         image = replace_background(image, label, background)
@@ -69,6 +75,8 @@ def _targets(points, seen, size: int) -> dict:
         stronger = bump > weight
         here = stronger & (bump > 0.4)
         weight[here] = bump[here]
-        target = np.stack([cx - kx, cy - ky, np.full_like(kx, np.log(extent / UNIT_SIDE_PX), float)])
+        target = np.stack(
+            [cx - kx, cy - ky, np.full_like(kx, np.log(extent / UNIT_SIDE_PX), float)]
+        )
         boxes[:, here] = target[:, here]
     return {"heat": heat, "ignore": ignore, "boxes": boxes, "weight": weight}

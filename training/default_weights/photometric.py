@@ -10,7 +10,11 @@ def degrade(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.85:
         rgb = _colour(rgb, rng)
     if rng.random() < 0.25:
-        rgb = _motion_blur(rgb, rng) if rng.random() < 0.5 else cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.4, 1.8))
+        rgb = (
+            _motion_blur(rgb, rng)
+            if rng.random() < 0.5
+            else cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.4, 1.8))
+        )
     if rng.random() < 0.25:
         rgb = _low_resolution(rgb, rng)
     if rng.random() < 0.35:

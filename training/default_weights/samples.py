@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Samples:
-    """All files of one kind under a folder, compressed in memory; files added later can be taken in.
+    """All files of one kind under a folder, compressed in memory; `refresh` takes in new ones.
 
     Raises:
         FileNotFoundError: there is no such file yet.
@@ -22,7 +22,9 @@ class Samples:
         self._shards: list[dict[str, np.ndarray]] = []
         self._starts = [0]
         if self.refresh() == 0:
-            raise FileNotFoundError(f"{folder}: no {kind}_*.npz; render with python -m training.synth.shards")
+            raise FileNotFoundError(
+                f"{folder}: no {kind}_*.npz; render with python -m training.synth.shards"
+            )
 
     def refresh(self) -> int:
         """Take in files that were rendered since; returns how many pictures there are now."""

@@ -22,6 +22,7 @@ from digit_core.network.lite import DigitLite
 from training.default_weights.crops import CropOptions, draw_crop
 from training.default_weights.frames import draw_frame
 from training.default_weights.losses import detector_losses, pose_losses
+from training.default_weights.muon import Muon
 from training.default_weights.samples import Samples
 from training.synth.background import random_background
 
@@ -33,24 +34,41 @@ class Stage:
     until: int
     size: int
     only_right: bool = False
+    gentle: bool = False
 
 
 #: Left and right are learnt within minutes after one hand, and not at all when both come first.
 STAGES = {
-    "pose": (Stage(70_000, 128, only_right=True), Stage(500_000, 128), Stage(900_000, 192), Stage(10**12, 256)),
-    "detector": (Stage(60_000, 192), Stage(10**12, 256)),
+    "pose": (
+        Stage(130_000, 128, only_right=True, gentle=True),
+        Stage(700_000, 128),
+        Stage(900_000, 192),
+        Stage(10**12, 256),
+    ),
+    "detector": (Stage(250_000, 192), Stage(10**12, 256)),
 }
-KINDS = {"pose": "close-up", "detector": "frame"}
-BATCH, PEAK_RATE, EMA_DECAY = 32, 1.5e-3, 0.999
+#: Kinds of pictures and their shares; hands that fill the picture are close-ups.
+KINDS = {"pose": {"close-up": 1.0}, "detector": {"frame": 0.6, "close-up": 0.4}}
+BATCH, PEAK_RATE, EMA_DECAY = 64, 2e-3, 0.998
 _BACKGROUND_POOL = 300
 
 
 class Presentations(Dataset):
-    """Sample number to training sample; which picture and all of its changes come from the number."""
+    """Sample number to training sample; picture and changes all come from the number."""
 
-    def __init__(self, part: str, data: Path, stage: Stage, seed: int, first: int, count: int) -> None:
-        self._part, self._stage, self._seed, self._first, self._count = part, stage, seed, first, count
-        self._samples = Samples(data, KINDS[part])
+    def __init__(
+        self, part: str, data: Path, stage: Stage, seed: int, first: int, count: int
+    ) -> None:
+        self._part, self._stage, self._seed, self._first, self._count = (
+            part,
+            stage,
+            seed,
+            first,
+            count,
+        )
+        self._samples = [Samples(data, kind) for kind in KINDS[part]]
+        self._shares = list(KINDS[part].values())
+        self.pictures = sum(len(s) for s in self._samples)
         rng = np.random.default_rng(seed)
         side = 256 if part == "pose" else 320
         self._backgrounds = [random_background(rng, side, side) for _ in range(_BACKGROUND_POOL)]
@@ -65,13 +83,14 @@ class Presentations(Dataset):
         if rng.random() < 0.4:
             background = self._backgrounds[rng.integers(_BACKGROUND_POOL)][:: rng.choice([-1, 1])]
         if self._part == "pose":
-            options = CropOptions(self._stage.size, self._stage.only_right)
+            options = CropOptions(self._stage.size, self._stage.only_right, self._stage.gentle)
             return draw_crop(rgb, labels, truth, options, rng, background)
         return draw_frame(rgb, labels, truth, self._stage.size, rng, background)
 
     def _pick(self, rng):
         while True:
-            item = self._samples[int(rng.integers(len(self._samples)))]
+            samples = self._samples[rng.choice(len(self._samples), p=self._shares)]
+            item = samples[int(rng.integers(len(samples)))]
             if not self._stage.only_right or np.isnan(item[2]["joints_px"][:, 0, 0]).sum() == 1:
                 return item
 
@@ -88,13 +107,14 @@ class Run:
         self.average = torch.optim.swa_utils.AveragedModel(
             self.net, avg_fn=self._average, use_buffers=True
         )
-        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=PEAK_RATE, weight_decay=0.02)
+        self.optimizers = _optimizers(self.net)
         self.samples = 0
         if state.exists():
             saved = torch.load(state, map_location=self.device, weights_only=True)
             self.net.load_state_dict(saved["net"])
             self.average.load_state_dict(saved["average"])
-            self.optimizer.load_state_dict(saved["optimizer"])
+            for optimizer, state_dict in zip(self.optimizers, saved["optimizers"], strict=True):
+                optimizer.load_state_dict(state_dict)
             self.samples = saved["samples"]
 
     @staticmethod
@@ -103,15 +123,22 @@ class Run:
         return old * decay + new * (1 - decay) if old.is_floating_point() else new
 
     def save(self) -> None:
+        """Write the whole state, in place of the last one only when it is complete."""
         temporary = self.path.with_suffix(".tmp")
-        saved = {"net": self.net.state_dict(), "average": self.average.state_dict(),
-                 "optimizer": self.optimizer.state_dict(), "samples": self.samples}
+        saved = {
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizers": [o.state_dict() for o in self.optimizers],
+            "samples": self.samples,
+        }
         torch.save(saved, temporary)
         temporary.replace(self.path)
 
     def step(self, batch: dict, total: int) -> dict[str, float]:
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.samples, total)
+        """One optimiser step; returns the loss terms."""
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(self.samples, total)
         batch = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
         images = batch["image"].permute(0, 3, 1, 2).float().div(255)
         images = images.contiguous(memory_format=torch.channels_last)
@@ -119,13 +146,26 @@ class Run:
             output = self.net(images)
         terms = (pose_losses if self.part == "pose" else detector_losses)(output, batch)
         loss = torch.stack(list(terms.values())).sum()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.net.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.average.update_parameters(self.net)
         self.samples += len(images)
         return {k: float(v) for k, v in terms.items()}
+
+
+def _optimizers(net: torch.nn.Module) -> list[torch.optim.Optimizer]:
+    """Muon for the convolutions of trunk and head, AdamW for first and last layers and norms."""
+    hidden = [
+        p
+        for name, p in net.named_parameters()
+        if p.ndim == 4 and name.startswith(("trunk.", "head.")) and p.shape[1] > 3
+    ]
+    taken = {id(p) for p in hidden}
+    others = [p for p in net.parameters() if id(p) not in taken]
+    return [Muon(hidden, lr=PEAK_RATE), torch.optim.AdamW(others, lr=PEAK_RATE, weight_decay=0.02)]
 
 
 def learning_rate(samples: int, total: int) -> float:
@@ -143,9 +183,15 @@ def train(run: Run, data: Path, total: int, seed: int, workers: int, minutes: fl
         # Legs are short, so that pictures rendered meanwhile are taken in.
         count = min(stage.until, total, run.samples + 40_000) - run.samples
         leg = Presentations(run.part, data, stage, seed, run.samples, count)
-        loader = DataLoader(leg, BATCH, num_workers=workers, drop_last=False, prefetch_factor=4 if workers else None,
-                            worker_init_fn=lambda _: cv2.setNumThreads(1))
-        _leg(run, loader, total, end, f"size {stage.size}, {len(leg._samples)} pictures")
+        loader = DataLoader(
+            leg,
+            BATCH,
+            num_workers=workers,
+            drop_last=False,
+            prefetch_factor=4 if workers else None,
+            worker_init_fn=lambda _: cv2.setNumThreads(1),
+        )
+        _leg(run, loader, total, end, f"size {stage.size}, {leg.pictures} pictures")
         run.save()
 
 
@@ -156,9 +202,12 @@ def _leg(run: Run, loader, total: int, end: float, what: str) -> None:
         for k, v in run.step(batch, total).items():
             sums[k] = sums.get(k, 0.0) + v
         steps, shown = steps + 1, shown + len(batch["image"])
-        if steps % 100 == 0:
-            terms = " ".join(f"{k} {v / 100:.4f}" for k, v in sums.items())
-            print(f"{run.samples} {terms} | {shown / (time.monotonic() - start):.0f}/s, {what}", flush=True)
+        if steps % 50 == 0:
+            terms = " ".join(f"{k} {v / 50:.4f}" for k, v in sums.items())
+            print(
+                f"{run.samples} {terms} | {shown / (time.monotonic() - start):.0f}/s, {what}",
+                flush=True,
+            )
             sums = {}
         if time.monotonic() - saved > 180:
             run.save()
@@ -171,8 +220,12 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--part", choices=list(STAGES), required=True)
-    parser.add_argument("--data", type=Path, required=True, help="folder of training.synth.shards files")
-    parser.add_argument("--state", type=Path, required=True, help="file to resume from and to save to")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of training.synth.shards files"
+    )
+    parser.add_argument(
+        "--state", type=Path, required=True, help="file to resume from and to save to"
+    )
     parser.add_argument("--samples", type=int, default=2_000_000, help="samples to show in all")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
     parser.add_argument("--seed", type=int, default=1)

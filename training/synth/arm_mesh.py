@@ -10,13 +10,27 @@ from training.synth.hand_model import ArmShape, HandModel, PosedArm
 from training.synth.renderer import OTHER_LABEL, Mesh
 
 #: sRGB skin tones from light to dark; a person's is drawn between two neighbours.
-_SKIN_TONES = np.array(
-    [[250, 222, 205], [240, 200, 172], [226, 178, 142], [205, 150, 112], [172, 116, 78], [126, 80, 54], [82, 52, 38]]
-) / 255.0
+_SKIN_TONES = (
+    np.array(
+        [
+            [250, 222, 205],
+            [240, 200, 172],
+            [226, 178, 142],
+            [205, 150, 112],
+            [172, 116, 78],
+            [126, 80, 54],
+            [82, 52, 38],
+        ]
+    )
+    / 255.0
+)
 #: Triangles further behind the wrist than this are forearm, not palm.
 _WRIST_CAP_M = 0.018
 _SEGMENTS = ("PROXIMAL", "MIDDLE", "DISTAL")
-_FINGER_PARTS = [[int(Part[f"{name}_{s}"]) for s in _SEGMENTS] for name in ("THUMB", "INDEX", "MIDDLE", "RING", "PINKY")]
+_FINGER_PARTS = [
+    [int(Part[f"{name}_{s}"]) for s in _SEGMENTS]
+    for name in ("THUMB", "INDEX", "MIDDLE", "RING", "PINKY")
+]
 
 
 @dataclass
@@ -55,7 +69,10 @@ def linear(srgb: np.ndarray) -> np.ndarray:
 def random_colour(rng: np.random.Generator) -> np.ndarray:
     """A cloth or thing colour: often grey, black or white, else anything; linear RGB (3,)."""
     if rng.random() < 0.4:
-        return linear(np.full(3, rng.choice([rng.uniform(0.03, 0.2), rng.uniform(0.2, 0.9)])) + rng.normal(0, 0.02, 3))
+        return linear(
+            np.full(3, rng.choice([rng.uniform(0.03, 0.2), rng.uniform(0.2, 0.9)]))
+            + rng.normal(0, 0.02, 3)
+        )
     return linear(rng.uniform(0.03, 0.95, 3))
 
 
@@ -80,9 +97,15 @@ def random_dress(rng: np.random.Generator) -> Dress:
         grain=float(rng.uniform(0.03, 0.22)),
         bump=float(rng.uniform(0.0, 0.55)),
         gloss=float(rng.beta(1.2, 2.5)),
-        sleeve_from_m=float(rng.uniform(0.012, 0.06) if near else rng.uniform(0.06, 0.34)) if sleeved else None,
+        sleeve_from_m=float(rng.uniform(0.012, 0.06) if near else rng.uniform(0.06, 0.34))
+        if sleeved
+        else None,
         sleeve_thickness_m=float(rng.uniform(0.002, 0.016)),
-        sleeve=(random_colour(rng), random_colour(rng), float(rng.choice([0, 0, rng.uniform(0.006, 0.03)]))),
+        sleeve=(
+            random_colour(rng),
+            random_colour(rng),
+            float(rng.choice([0, 0, rng.uniform(0.006, 0.03)])),
+        ),
         watch_m=float(rng.uniform(0.025, 0.06)) if rng.random() < 0.18 else None,
         watch=random_colour(rng),
     )
@@ -166,7 +189,9 @@ class ArmDresser:
         fingers = bone >= 3
         label[fingers] = np.array(_FINGER_PARTS).reshape(-1)[bone[fingers] - 3]
         label[cloth] = OTHER_LABEL
-        return np.where((label < OTHER_LABEL) & is_left, label + LEFT_OFFSET, label).astype(np.float64)
+        return np.where((label < OTHER_LABEL) & is_left, label + LEFT_OFFSET, label).astype(
+            np.float64
+        )
 
 
 def _vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Procedural backgrounds: plain walls, gradients, noise, patterns and clutter; no pictures needed."""
+"""Procedural backgrounds: plain walls, gradients, noise, patterns, clutter; no pictures needed."""
 
 import cv2
 import numpy as np
@@ -44,7 +44,11 @@ def _clouds(rng, height, width) -> np.ndarray:
     for octave in rng.choice([2, 3, 5, 9, 17, 33, 65], size=3, replace=False):
         weight = 1.0 / octave ** rng.uniform(0.1, 0.9)
         noise = rng.random((octave + 1, octave + 1, rng.choice([1, 3])), dtype=np.float32)
-        out += weight * cv2.resize(np.broadcast_to(noise, (*noise.shape[:2], 3)).copy(), (width, height), interpolation=cv2.INTER_CUBIC)
+        out += weight * cv2.resize(
+            np.broadcast_to(noise, (*noise.shape[:2], 3)).copy(),
+            (width, height),
+            interpolation=cv2.INTER_CUBIC,
+        )
         total += weight
     a, b = _colour(rng), _colour(rng)
     mix = np.clip((out / total - 0.5) * rng.uniform(1, 3) + 0.5, 0, 1)
@@ -74,21 +78,45 @@ def _clutter(rng, height, width) -> np.ndarray:
         radius = side * rng.beta(1, 4, 2) * 0.6 + 2
         kind = rng.integers(5)
         if kind == 0:
-            cv2.ellipse(picture, tuple(map(int, centre)), tuple(map(int, radius)), rng.uniform(0, 180), 0, 360, colour, -1, cv2.LINE_AA)
+            cv2.ellipse(
+                picture,
+                tuple(map(int, centre)),
+                tuple(map(int, radius)),
+                rng.uniform(0, 180),
+                0,
+                360,
+                colour,
+                -1,
+                cv2.LINE_AA,
+            )
         elif kind == 1:
             points = cv2.boxPoints((tuple(centre), tuple(radius * 2), float(rng.uniform(0, 90))))
             cv2.fillConvexPoly(picture, points.astype(np.int32), colour, cv2.LINE_AA)
         elif kind == 2:
             end = rng.uniform(0, 1, 2) * (width, height)
-            cv2.line(picture, tuple(map(int, centre)), tuple(map(int, end)), colour, int(rng.integers(1, 14)), cv2.LINE_AA)
+            cv2.line(
+                picture,
+                tuple(map(int, centre)),
+                tuple(map(int, end)),
+                colour,
+                int(rng.integers(1, 14)),
+                cv2.LINE_AA,
+            )
         elif kind == 3:
             points = centre + rng.normal(0, 1, (rng.integers(3, 7), 2)) * radius
             cv2.fillPoly(picture, [points.astype(np.int32)], colour, cv2.LINE_AA)
         else:
-            # Bunches of finger-sized sticks, so that stripes of skin colour are no hand by themselves.
+            # Bunches of sticks, so that stripes of skin colour are no hand by themselves.
             step = rng.normal(0, 1, 2) * radius.mean() * 0.3
             direction = rng.normal(0, 1, 2) * radius.mean()
             for i in range(rng.integers(2, 6)):
                 a = centre + i * step
-                cv2.line(picture, tuple(map(int, a)), tuple(map(int, a + direction)), colour, int(max(2, np.hypot(*step) * 0.7)), cv2.LINE_AA)
+                cv2.line(
+                    picture,
+                    tuple(map(int, a)),
+                    tuple(map(int, a + direction)),
+                    colour,
+                    int(max(2, np.hypot(*step) * 0.7)),
+                    cv2.LINE_AA,
+                )
     return picture

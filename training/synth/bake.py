@@ -19,7 +19,9 @@ NUM_BUST_IDENTITIES = 24
 NUM_COMPONENTS = 32
 
 #: Bones of the arm in the order of the skinning weights; fingers are thumb to pinky, base to tip.
-BONES = ("upperarm", "forearm", "palm") + tuple(f"finger{f}-{i}" for f in range(1, 6) for i in (1, 2, 3))
+BONES = ("upperarm", "forearm", "palm") + tuple(
+    f"finger{f}-{i}" for f in range(1, 6) for i in (1, 2, 3)
+)
 #: Offsets (m, adult hand of 0.18 m) that move bone heads to the anatomical joints: bone heads of a
 #: character rig lie nearer the tips than the knuckles do.
 _MCP_SHIFT_M = (0.012, 0.010, 0.010, 0.007)
@@ -37,7 +39,9 @@ def main() -> None:
         rest = model.get_rest_model(model.get_phenotype_blendshape_coefficients(**_identity(rng)))
         v, j = arm.canonical(rest["rest_vertices"][0].numpy(), rest["rest_bone_heads"][0].numpy())
         arms.append(v), joints.append(j)
-    flat = np.concatenate([np.stack(arms), np.stack(joints)], axis=1).reshape(NUM_ARM_IDENTITIES, -1)
+    flat = np.concatenate([np.stack(arms), np.stack(joints)], axis=1).reshape(
+        NUM_ARM_IDENTITIES, -1
+    )
     mean = flat.mean(0)
     u, s, vt = np.linalg.svd(flat - mean, full_matrices=False)
     error = np.abs((u[:, :NUM_COMPONENTS] * s[:NUM_COMPONENTS]) @ vt[:NUM_COMPONENTS] + mean - flat)
@@ -49,12 +53,16 @@ def main() -> None:
     np.savez_compressed(
         ASSETS,
         arm_mean=mean.reshape(-1, 3).astype(np.float32),
-        arm_basis=(vt[:NUM_COMPONENTS] * scale[:, None]).reshape(NUM_COMPONENTS, -1, 3).astype(np.float16),
+        arm_basis=(vt[:NUM_COMPONENTS] * scale[:, None])
+        .reshape(NUM_COMPONENTS, -1, 3)
+        .astype(np.float16),
         arm_identities=(u[:, :NUM_COMPONENTS] * np.sqrt(NUM_ARM_IDENTITIES)).astype(np.float16),
         arm_faces=arm.faces.astype(np.uint16),
         arm_weights=arm.weights.astype(np.float16),
         arm_nail=arm.nail.astype(np.float16),
-        thumb_nail_normal=arm.thumb_nail_normal(flat[:, : len(arm.index) * 3].mean(0).reshape(-1, 3)),
+        thumb_nail_normal=arm.thumb_nail_normal(
+            flat[:, : len(arm.index) * 3].mean(0).reshape(-1, 3)
+        ),
         **bust,
     )
     print(f"{ASSETS}: {ASSETS.stat().st_size / 1e6:.1f} MB")
@@ -70,7 +78,9 @@ def _identity(rng: np.random.Generator) -> dict[str, float]:
     """Phenotype over the whole human range, adults twice as often as children and the old."""
     keys = ("gender", "muscle", "weight", "height", "proportions", "african", "asian", "caucasian")
     phenotype = {k: float(rng.uniform(0.02, 0.98)) for k in keys}
-    phenotype["age"] = float(rng.choice([rng.uniform(0.4, 0.6), rng.uniform(0.5, 0.95), 0.62, 0.66]))
+    phenotype["age"] = float(
+        rng.choice([rng.uniform(0.4, 0.6), rng.uniform(0.5, 0.95), 0.62, 0.66])
+    )
     return phenotype
 
 
@@ -105,7 +115,7 @@ class _ArmTopology:
         return [self.labels.index(n) for n in names]
 
     def canonical(self, vertices: np.ndarray, heads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Vertices (N, 3) and 22 joints (21 public plus the elbow), in the canonical frame, metres."""
+        """Vertices (N, 3) and 22 joints (21 public, elbow), in the canonical frame, metres."""
         v = vertices[self.index]
         joints = self._joints(v, {n: heads[i] for i, n in enumerate(self.labels)})
         origin, y = joints[0], joints[9] - joints[0]
@@ -164,13 +174,16 @@ def _bust(model, rng: np.random.Generator) -> dict[str, np.ndarray]:
     labels = list(model.bone_labels)
     full = np.zeros((model.template_vertices.shape[0], model.bone_count))
     rows = np.arange(len(full))[:, None]
-    np.add.at(full, (rows, model.vertex_bone_indices.long().numpy()), model.vertex_bone_weights.numpy())
+    np.add.at(
+        full, (rows, model.vertex_bone_indices.long().numpy()), model.vertex_bone_weights.numpy()
+    )
     groups = {
         "head": ("head", "eye", "neck"),
         "torso": ("spine", "clavicle", "shoulder01", "pelvis", "root", "breast"),
     }
     share = {
-        g: full[:, [i for i, n in enumerate(labels) if n.startswith(p)]].sum(1) for g, p in groups.items()
+        g: full[:, [i for i, n in enumerate(labels) if n.startswith(p)]].sum(1)
+        for g, p in groups.items()
     }
     other = full.sum(1) - share["head"] - share["torso"]
     face_bones = [i for i, n in enumerate(labels) if n not in _known_body(labels)]
@@ -196,8 +209,26 @@ def _bust(model, rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def _known_body(labels: list[str]) -> set[str]:
-    prefixes = ("root", "pelvis", "upperleg", "lowerleg", "foot", "toe", "spine", "clavicle", "shoulder",
-                "upperarm", "lowerarm", "wrist", "finger", "metacarpal", "neck", "head", "eye", "breast")
+    prefixes = (
+        "root",
+        "pelvis",
+        "upperleg",
+        "lowerleg",
+        "foot",
+        "toe",
+        "spine",
+        "clavicle",
+        "shoulder",
+        "upperarm",
+        "lowerarm",
+        "wrist",
+        "finger",
+        "metacarpal",
+        "neck",
+        "head",
+        "eye",
+        "breast",
+    )
     return {n for n in labels if n.startswith(prefixes)}
 
 

@@ -78,14 +78,17 @@ def trajectory(model: HandModel, shape: ArmShape, seed: int) -> list[dict[str, P
     right = _one_hand(model, shape, _RIGHT, times, seed)
     left = [arm.mirrored() for arm in _one_hand(model, shape, _LEFT, times, seed + 1)]
     push = np.zeros((len(times), 3))
-    for i, (a, b) in enumerate(zip(right, left)):
+    for i, (a, b) in enumerate(zip(right, left, strict=True)):
         moved = contact.push_apart(a.joints, shape.size_m, b.joints, shape.size_m, _ALLOWED_M)
         push[i] = moved if moved is not None else (0.0, 0.0, 0.12)
     window = np.hanning(17) / np.hanning(17).sum()
-    smooth = np.stack([np.convolve(np.pad(push[:, k], 8, "edge"), window, "valid") for k in range(3)], 1)
+    smooth = np.stack(
+        [np.convolve(np.pad(push[:, k], 8, "edge"), window, "valid") for k in range(3)], 1
+    )
     smooth += np.sign(smooth) * 0.25 * np.abs(smooth)
     return [
-        {"right": a, "left": b.transformed(np.eye(3), s)} for a, b, s in zip(right, left, smooth)
+        {"right": a, "left": b.transformed(np.eye(3), s)}
+        for a, b, s in zip(right, left, smooth, strict=True)
     ]
 
 
@@ -114,7 +117,11 @@ def _pose(curl, seed: int) -> HandPose:
 def render_clip(seed: int) -> tuple[list[np.ndarray], dict[str, np.ndarray], np.ndarray]:
     """Frames RGB uint8, truth arrays, and intrinsics (3, 3)."""
     model, renderer, rng = HandModel(), Renderer(), np.random.default_rng(seed)
-    shape, dress, dresser = model.random_shape(rng, _IDENTITIES), random_dress(rng), ArmDresser(model)
+    shape, dress, dresser = (
+        model.random_shape(rng, _IDENTITIES),
+        random_dress(rng),
+        ArmDresser(model),
+    )
     k = np.array([[FOCAL_PX, 0, (WIDTH - 1) / 2], [0, FOCAL_PX, (HEIGHT - 1) / 2], [0, 0, 1.0]])
     # A camera in front of the person: its x is the person's left, its z the person's back.
     to_camera = axis_angle(np.array([1.0, 0, 0]), 0.06) @ np.diag([-1.0, -1.0, 1.0])
@@ -125,7 +132,9 @@ def render_clip(seed: int) -> tuple[list[np.ndarray], dict[str, np.ndarray], np.
     frames, cam, pixels = [], [], []
     for arms in trajectory(model, shape, seed):
         arms = {s: a.transformed(to_camera, centre) for s, a in arms.items()}
-        meshes = [dresser.mesh(a, shape, dress, np.random.default_rng(seed + 2)) for a in arms.values()]
+        meshes = [
+            dresser.mesh(a, shape, dress, np.random.default_rng(seed + 2)) for a in arms.values()
+        ]
         rgb, alpha, _ = renderer.render([*meshes, bust], k, WIDTH, HEIGHT, light, centre)
         share = (255 - alpha[..., None]).astype(np.uint16)
         frames.append(np.minimum(rgb + background * share // 255, 255).astype(np.uint8))
@@ -153,8 +162,16 @@ def _light() -> Lighting:
     unit = lambda *v: np.array(v) / np.linalg.norm(v)  # noqa: E731
     sky = np.array([0.30, 0.31, 0.33])
     return Lighting(
-        unit(-0.5, -0.8, -0.6), np.array([0.72, 0.68, 0.62]), unit(0.9, 0.0, -0.5), np.array([0.16, 0.17, 0.2]),
-        unit(0.0, -1.0, 0.0), sky, sky * 0.6, 0.8, 1.5, 1.0,
+        unit(-0.5, -0.8, -0.6),
+        np.array([0.72, 0.68, 0.62]),
+        unit(0.9, 0.0, -0.5),
+        np.array([0.16, 0.17, 0.2]),
+        unit(0.0, -1.0, 0.0),
+        sky,
+        sky * 0.6,
+        0.8,
+        1.5,
+        1.0,
     )
 
 
@@ -165,7 +182,12 @@ def _room() -> np.ndarray:
     cv2.rectangle(picture, (40, 30), (190, 210), (214, 226, 236), -1)
     cv2.rectangle(picture, (40, 118), (190, 124), (120, 110, 100), -1)
     cv2.rectangle(picture, (430, 150), (640, 162), (110, 82, 56), -1)
-    for x, h, c in ((440, 60, (150, 60, 50)), (462, 74, (60, 90, 120)), (486, 52, (190, 170, 90)), (540, 66, (70, 110, 80))):
+    for x, h, c in (
+        (440, 60, (150, 60, 50)),
+        (462, 74, (60, 90, 120)),
+        (486, 52, (190, 170, 90)),
+        (540, 66, (70, 110, 80)),
+    ):
         cv2.rectangle(picture, (x, 150 - h), (x + 18, 150), c, -1)
     return cv2.GaussianBlur(picture, (0, 0), 3.0)
 
@@ -183,7 +205,14 @@ def main() -> None:
     for frame in frames:
         writer.write(frame[..., ::-1])
     writer.release()
-    camera = {"fx": k[0, 0], "fy": k[1, 1], "cx": k[0, 2], "cy": k[1, 2], "width": WIDTH, "height": HEIGHT}
+    camera = {
+        "fx": k[0, 0],
+        "fy": k[1, 1],
+        "cx": k[0, 2],
+        "cy": k[1, 2],
+        "width": WIDTH,
+        "height": HEIGHT,
+    }
     path.with_suffix(".json").write_text(json.dumps(camera) + "\n")
     np.savez_compressed(args.output / "two_hands_truth.npz", **truth)
     print(f"{path}: {len(frames)} frames, {path.stat().st_size / 1e6:.2f} MB")

@@ -62,7 +62,9 @@ class Busts:
         return colour
 
 
-def thing(centre: np.ndarray, size: np.ndarray, rng: np.random.Generator, tint: np.ndarray | None = None) -> Mesh:
+def thing(
+    centre: np.ndarray, size: np.ndarray, rng: np.random.Generator, tint: np.ndarray | None = None
+) -> Mesh:
     """A box, ellipsoid or cylinder of half extents `size` (3,) about `centre`, turned at random."""
     v, faces = _unit_solid(int(rng.integers(3)))
     rotation = _random_rotation(rng)
@@ -85,12 +87,23 @@ def thing(centre: np.ndarray, size: np.ndarray, rng: np.random.Generator, tint: 
 
 @cache
 def _unit_solid(kind: int) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices and faces of a box (0), sphere (1) or cylinder (2) inside the unit cube [-1, 1]^3."""
-    rings, around = {0: ([-1, -1, 1, 1], 4), 1: (np.linspace(-1, 1, 9), 14), 2: ([-1, -1, 1, 1], 16)}[kind]
-    radius = np.sqrt(1 - np.square(rings)) if kind == 1 else np.array([0, 1, 1, 0.0]) * (2**0.5 if kind == 0 else 1)
+    """Vertices and faces of a box (0), sphere (1) or cylinder (2) inside [-1, 1]^3."""
+    rings, around = {
+        0: ([-1, -1, 1, 1], 4),
+        1: (np.linspace(-1, 1, 9), 14),
+        2: ([-1, -1, 1, 1], 16),
+    }[kind]
+    radius = (
+        np.sqrt(1 - np.square(rings))
+        if kind == 1
+        else np.array([0, 1, 1, 0.0]) * (2**0.5 if kind == 0 else 1)
+    )
     angle = (np.arange(around) + 0.5) * 2 * np.pi / around
     v = np.concatenate(
-        [np.stack([r * np.cos(angle), r * np.sin(angle), np.full(around, z)], 1) for r, z in zip(radius, rings)]
+        [
+            np.stack([r * np.cos(angle), r * np.sin(angle), np.full(around, z)], 1)
+            for r, z in zip(radius, rings, strict=True)
+        ]
     )
     faces = []
     for i in range(len(rings) - 1):

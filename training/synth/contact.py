@@ -26,13 +26,15 @@ def spheres(joints: np.ndarray, size_m: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def self_penetration(joints: np.ndarray, size_m: float) -> float:
-    """Deepest overlap (m) between two fingers of one hand, or a finger's outer bones and the palm."""
+    """Deepest overlap (m) of two fingers of one hand, or of a finger and the palm."""
     centres, radii = spheres(joints, size_m)
     depth = radii[:, None] + radii[None] - np.linalg.norm(centres[:, None] - centres[None], axis=2)
     return float(depth[_MAY_NOT_TOUCH].max())
 
 
-def penetration(a: np.ndarray, size_a: float, b: np.ndarray, size_b: float) -> tuple[float, np.ndarray]:
+def penetration(
+    a: np.ndarray, size_a: float, b: np.ndarray, size_b: float
+) -> tuple[float, np.ndarray]:
     """Deepest overlap (m) of two hands and the direction (3,) in which b leaves a."""
     ca, ra = spheres(a, size_a)
     cb, rb = spheres(b, size_b)
@@ -50,7 +52,7 @@ def penetration(a: np.ndarray, size_a: float, b: np.ndarray, size_b: float) -> t
 def push_apart(
     a: np.ndarray, size_a: float, b: np.ndarray, size_b: float, allowed_m: float = 0.0035
 ) -> np.ndarray | None:
-    """Translation (3,) of hand b that leaves at most `allowed_m` of overlap, or None if none is found."""
+    """Translation (3,) of hand b that leaves at most `allowed_m` of overlap, or None."""
     moved = np.zeros(3)
     for _ in range(40):
         depth, direction = penetration(a, size_a, b + moved, size_b)

@@ -71,7 +71,9 @@ class PosedArm:
     def mirrored(self) -> "PosedArm":
         """The other hand: mirror image in x."""
         flip = np.array([-1.0, 1.0, 1.0])
-        return PosedArm(self.vertices * flip, self.joints * flip, self.elbow * flip, not self.is_left)
+        return PosedArm(
+            self.vertices * flip, self.joints * flip, self.elbow * flip, not self.is_left
+        )
 
 
 class HandModel:
@@ -135,7 +137,9 @@ class HandModel:
             bone = 3 + 3 * f + i
             rotations[bone] = rotation
             origins_rest[bone], origins[bone] = rest[chain[i]], joints[chain[i]]
-            joints[chain[i + 1]] = joints[chain[i]] + rotation @ (rest[chain[i + 1]] - rest[chain[i]])
+            joints[chain[i + 1]] = joints[chain[i]] + rotation @ (
+                rest[chain[i + 1]] - rest[chain[i]]
+            )
 
     def _bend_arm(self, rest, pose, rotations, origins_rest, origins) -> np.ndarray:
         forearm_axis = _unit(rest[21])

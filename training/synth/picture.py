@@ -60,9 +60,13 @@ class Studio:
             seen = joints[~np.isnan(joints[..., 0])]
         shift, aimed = _aim(rng, seen)
         k = _window(seen + shift, size, margin=1.0 / rng.uniform(0.50, 0.62), rng=rng)
-        return self._draw(rng, scene, shift, k, size, size, focus, bust=0.18 if aimed < 1.2 else 0.3)
+        return self._draw(
+            rng, scene, shift, k, size, size, focus, bust=0.18 if aimed < 1.2 else 0.3
+        )
 
-    def frame(self, rng: np.random.Generator, options: SceneOptions, width: int, height: int, empty: float) -> Picture:
+    def frame(
+        self, rng: np.random.Generator, options: SceneOptions, width: int, height: int, empty: float
+    ) -> Picture:
         """A picture as a camera sees a person; `empty` is the share without hands."""
         scene = random_scene(rng, self.model, options)
         if rng.random() < empty:
@@ -83,12 +87,20 @@ class Studio:
             for arm in scene.arms.values()
         ]
         meshes += self._clutter(rng, scene, centre, joints, dress, bust)
-        rgb, alpha, labels = self.renderer.render(meshes, k, width, height, random_lighting(rng), centre)
+        rgb, alpha, labels = self.renderer.render(
+            meshes, k, width, height, random_lighting(rng), centre
+        )
         rgb = _over(rgb, alpha, random_background(rng, height, width))
         projected = joints @ k.T
         return Picture(
-            rgb, labels, joints.astype(np.float32), (projected[..., :2] / projected[..., 2:]).astype(np.float32),
-            k.astype(np.float32), scene.shape.size_m, scene.interacting, focus,
+            rgb,
+            labels,
+            joints.astype(np.float32),
+            (projected[..., :2] / projected[..., 2:]).astype(np.float32),
+            k.astype(np.float32),
+            scene.shape.size_m,
+            scene.interacting,
+            focus,
         )
 
     def _clutter(self, rng, scene: Scene, centre, joints, dress, bust: float) -> list[Mesh]:
@@ -98,7 +110,13 @@ class Studio:
         for side in scene.arms.values():
             if rng.random() < 0.10:  # held in the hand
                 palm = joints[SIDES.index("left" if side.is_left else "right")][[0, 9, 12]].mean(0)
-                meshes.append(thing(palm + rng.normal(0, 0.012, 3), rng.uniform(0.006, 0.035, 3) * (1, 1, rng.uniform(1, 4)), rng))
+                meshes.append(
+                    thing(
+                        palm + rng.normal(0, 0.012, 3),
+                        rng.uniform(0.006, 0.035, 3) * (1, 1, rng.uniform(1, 4)),
+                        rng,
+                    )
+                )
         if rng.random() < 0.10:  # in front of the hands
             near = centre * rng.uniform(0.6, 0.85) + rng.normal(0, 0.05, 3) * (1, 1, 0)
             meshes.append(thing(near, rng.uniform(0.005, 0.05, 3), rng))
@@ -146,7 +164,7 @@ def _joint_array(scene: Scene) -> np.ndarray:
 
 
 def _aim(rng, seen: np.ndarray) -> tuple[np.ndarray, float]:
-    """Shift the hands off the optical axis, as if cut out of a larger frame; returns the distance too."""
+    """Shift the hands off the optical axis, as if cut out of a larger frame; and their distance."""
     distance = float(seen[:, 2].mean())
     half = np.tan(np.deg2rad(rng.uniform(20, 42)))
     offset = rng.uniform(-0.8, 0.8, 2) * (half, half * 0.7) * distance

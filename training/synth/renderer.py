@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draws meshes into a picture and a label map with OpenGL (EGL; a software driver serves as well)."""
+"""Draws meshes into a picture and a label map with OpenGL (EGL; software drivers serve too)."""
 
 from dataclasses import dataclass
 
@@ -42,7 +42,14 @@ class Mesh:
 
     def packed(self) -> bytes:
         """Interleaved float32 vertices."""
-        columns = (self.position, self.normal, self.colour, self.rest, self.surface, self.label[:, None])
+        columns = (
+            self.position,
+            self.normal,
+            self.colour,
+            self.rest,
+            self.surface,
+            self.label[:, None],
+        )
         return np.concatenate(columns, axis=1).astype(np.float32).tobytes()
 
 
@@ -76,7 +83,13 @@ class Renderer:
         self._targets: dict[tuple[int, int], moderngl.Framebuffer] = {}
 
     def render(
-        self, meshes: list[Mesh], k: np.ndarray, width: int, height: int, light: Lighting, focus: np.ndarray
+        self,
+        meshes: list[Mesh],
+        k: np.ndarray,
+        width: int,
+        height: int,
+        light: Lighting,
+        focus: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw meshes that stand in the camera frame.
 
@@ -125,8 +138,15 @@ class Renderer:
         p = self._program
         p["projection"].write(_column_major(projection))
         p["light"].write(_column_major(shadow))
-        for name in ("key_direction", "key_colour", "fill_direction", "fill_colour",
-                     "sky_direction", "sky_colour", "ground_colour"):
+        for name in (
+            "key_direction",
+            "key_colour",
+            "fill_direction",
+            "fill_colour",
+            "sky_direction",
+            "sky_colour",
+            "ground_colour",
+        ):
             p[name].value = tuple(float(x) for x in getattr(light, name))
         for name in ("shadow_strength", "shadow_softness", "exposure"):
             p[name].value = float(getattr(light, name))
@@ -147,12 +167,16 @@ class Renderer:
         colour = np.frombuffer(target.read(components=4, attachment=0, alignment=1), np.uint8)
         label = np.frombuffer(target.read(components=1, attachment=1, alignment=1), np.uint8)
         small = cv2.resize(colour.reshape(*shape, 4), (width, height), interpolation=cv2.INTER_AREA)
-        labels = label.reshape(shape)[_SUPERSAMPLING // 2 :: _SUPERSAMPLING, _SUPERSAMPLING // 2 :: _SUPERSAMPLING]
+        labels = label.reshape(shape)[
+            _SUPERSAMPLING // 2 :: _SUPERSAMPLING, _SUPERSAMPLING // 2 :: _SUPERSAMPLING
+        ]
         return small[..., :3], small[..., 3], np.ascontiguousarray(labels)
 
 
-def _projection(k: np.ndarray, width: int, height: int, near: float = 0.03, far: float = 12.0) -> np.ndarray:
-    """OpenGL projection of a pinhole camera looking along +z, y down; the first row read is the top."""
+def _projection(
+    k: np.ndarray, width: int, height: int, near: float = 0.03, far: float = 12.0
+) -> np.ndarray:
+    """OpenGL projection of a pinhole camera along +z, y down; the first row read is the top."""
     a, b = (far + near) / (far - near), -2 * far * near / (far - near)
     return np.array(
         [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.synth import contact
-from training.synth.hand_model import ArmShape, HandModel, HandPose, PosedArm, axis_angle
+from training.synth.hand_model import ArmShape, HandModel, PosedArm, axis_angle
 from training.synth.pose import random_pose
 
 _SELF_PENETRATION_M = 0.0055
@@ -102,7 +102,13 @@ def _two_hands(rng, model, shape, interacting: bool) -> dict[str, PosedArm] | No
     right = _in_body(rng, model, shape, "right", palms[0])
     left = _in_body(rng, model, shape, "left", palms[1])
     if not interacting:
-        gap = np.array([rng.choice([-1, 1], p=(0.92, 0.08)) * rng.uniform(0.16, 0.6), rng.normal(0, 0.12), rng.normal(0, 0.1)])
+        gap = np.array(
+            [
+                rng.choice([-1, 1], p=(0.92, 0.08)) * rng.uniform(0.16, 0.6),
+                rng.normal(0, 0.12),
+                rng.normal(0, 0.1),
+            ]
+        )
         shift = -gap - left.joints.mean(0) + right.joints.mean(0)
         moved = left.transformed(np.eye(3), shift)
         depth, _ = contact.penetration(right.joints, shape.size_m, moved.joints, shape.size_m)
@@ -110,7 +116,9 @@ def _two_hands(rng, model, shape, interacting: bool) -> dict[str, PosedArm] | No
     a, b = right.joints[_contact_joint(rng)], left.joints[_contact_joint(rng)]
     start = a - b + rng.normal(0, 0.012, 3)
     if rng.random() < 0.25:  # near, not touching
-        start = start + _unit(left.joints.mean(0) + start - right.joints.mean(0) + 1e-6) * rng.uniform(0.01, 0.07)
+        start = start + _unit(
+            left.joints.mean(0) + start - right.joints.mean(0) + 1e-6
+        ) * rng.uniform(0.01, 0.07)
     near = left.transformed(np.eye(3), start)
     push = contact.push_apart(right.joints, shape.size_m, near.joints, shape.size_m)
     if push is None or np.linalg.norm(push) > 0.09 or _forearms_cross(right, near, push):
@@ -145,7 +153,13 @@ def _view(rng: np.random.Generator) -> np.ndarray:
         azimuth, elevation = rng.normal(0, 0.4), rng.normal(0.7, 0.35)
     else:
         azimuth, elevation = rng.uniform(0, 2 * np.pi), np.arcsin(rng.uniform(-0.8, 1.0))
-    back = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
+    back = np.array(
+        [
+            np.sin(azimuth) * np.cos(elevation),
+            np.sin(elevation),
+            np.cos(azimuth) * np.cos(elevation),
+        ]
+    )
     z = -back
     x = np.cross(z, [0.0, 1.0, 0.0])
     x = _unit(x) if np.linalg.norm(x) > 1e-6 else np.array([1.0, 0.0, 0.0])

@@ -90,7 +90,10 @@ float lit() {
     vec2 texel = shadow_softness / vec2(textureSize(shadow_map, 0));
     for (int x = -1; x <= 1; ++x)
         for (int y = -1; y <= 1; ++y)
-            visible += step(v_shadow.z - 0.004, texture(shadow_map, v_shadow.xy + texel * vec2(x, y)).r);
+        {
+            float nearest = texture(shadow_map, v_shadow.xy + texel * vec2(x, y)).r;
+            visible += step(v_shadow.z - 0.004, nearest);
+        }
     return mix(1.0, visible / 9.0, shadow_strength);
 }
 void main() {
@@ -102,15 +105,17 @@ void main() {
     vec3 albedo = v_colour * (1.0 + v_surface.x * ((coarse - 0.5) * 1.1 + (fine - 0.5) * 0.5));
     if (v_surface.y > 0.0) {
         vec3 q = v_rest * 600.0;
-        vec3 gradient = vec3(noise(q + vec3(0.5, 0, 0)), noise(q + vec3(0, 0.5, 0)), noise(q + vec3(0, 0, 0.5))) - noise(q);
-        n = normalize(n - v_surface.y * gradient);
+        vec3 ahead = vec3(noise(q + vec3(0.5, 0, 0)), noise(q + vec3(0, 0.5, 0)),
+                          noise(q + vec3(0, 0, 0.5)));
+        n = normalize(n - v_surface.y * (ahead - noise(q)));
     }
     float shade = lit();
     float wrap = v_surface.w;
     float cosine = dot(n, key_direction);
     float diffuse = max((cosine + 0.35 * wrap) / (1.0 + 0.35 * wrap), 0.0);
     // Light that went through skin comes out red at the terminator.
-    vec3 through = wrap * vec3(0.16, 0.03, 0.015) * smoothstep(-0.35, 0.1, cosine) * (1.0 - smoothstep(0.1, 0.6, cosine));
+    float terminator = smoothstep(-0.35, 0.1, cosine) * (1.0 - smoothstep(0.1, 0.6, cosine));
+    vec3 through = wrap * terminator * vec3(0.16, 0.03, 0.015);
     vec3 light = key_colour * (diffuse * shade + through);
     light += fill_colour * max(dot(n, fill_direction) * 0.8 + 0.2, 0.0);
     light += mix(ground_colour, sky_colour, dot(n, sky_direction) * 0.5 + 0.5);

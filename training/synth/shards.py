@@ -23,8 +23,12 @@ KINDS = ("close-up", "frame")
 #: Identities 360 to 399 are for tests and clips and never trained on.
 TRAINED_IDENTITIES = range(0, 360)
 _OPTIONS = {
-    "close-up": SceneOptions(single=0.35, interacting=0.68, distance_m=(0.22, 1.3), identities=TRAINED_IDENTITIES),
-    "frame": SceneOptions(single=0.40, interacting=0.45, distance_m=(0.3, 2.6), identities=TRAINED_IDENTITIES),
+    "close-up": SceneOptions(
+        single=0.35, interacting=0.68, distance_m=(0.22, 1.3), identities=TRAINED_IDENTITIES
+    ),
+    "frame": SceneOptions(
+        single=0.40, interacting=0.45, distance_m=(0.3, 2.6), identities=TRAINED_IDENTITIES
+    ),
 }
 _studio = None
 
@@ -50,7 +54,9 @@ def write_shard(kind: str, seed: int, shard: int, output: Path) -> Path:
         return path
     cv2.setNumThreads(1)
     pictures = [draw(kind, seed, shard * SHARD + i) for i in range(SHARD)]
-    coded = [cv2.imencode(".jpg", p.rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 93])[1] for p in pictures]
+    coded = [
+        cv2.imencode(".jpg", p.rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 93])[1] for p in pictures
+    ]
     labels = [cv2.imencode(".png", p.labels)[1] for p in pictures]
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with open(temporary, "wb") as file:
@@ -88,7 +94,9 @@ def main() -> None:
         for done, job in enumerate(jobs, 1):
             job.result()
             rate = done * SHARD / (time.monotonic() - start)
-            print(f"{done * SHARD} of {len(jobs) * SHARD} pictures, {rate:.1f} a second", flush=True)
+            print(
+                f"{done * SHARD} of {len(jobs) * SHARD} pictures, {rate:.1f} a second", flush=True
+            )
 
 
 if __name__ == "__main__":
