@@ -80,7 +80,7 @@ def _player_parameters(arguments: argparse.Namespace) -> dict[str, str]:
 def _existing(path: Path) -> Path:
     if not path.is_file():
         raise DemoFailed(f"{path}: no such file")
-    return path.resolve()
+    return path.absolute()
 
 
 def _quoted(path: Path) -> str:
@@ -153,7 +153,7 @@ def _with_parameters(name: str, parameters: dict[str, str]) -> list[str]:
 def _node_command(weights: Path | None) -> list[str]:
     parameters = {"fallback_hfov_deg": str(HFOV_DEG)}
     if weights is not None:
-        parameters["weights"] = _quoted(weights.resolve())
+        parameters["weights"] = _quoted(weights.absolute())
     return _with_parameters("digit_node", parameters)
 
 
@@ -166,11 +166,18 @@ def _consumer_command(output: Path) -> list[str]:
     return [sys.executable, "-m", "digit_ros.demo_consumer", "--output", str(output)]
 
 
-def _summary(source: Child, output: Path) -> str:
-    report = json.loads((output / REPORT).read_text(encoding="utf-8"))
-    node = report["node"]
+def _report(output: Path) -> dict:
+    """What the consumer received; it was ended before it could write when there is none."""
+    path = output / REPORT
+    report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"skeletons": 0}
     if report["skeletons"] < 2:
         raise DemoFailed("too few images were answered to measure anything")
+    return report
+
+
+def _summary(source: Child, output: Path) -> str:
+    report = _report(output)
+    node = report["node"]
     said = source.said(r"(\d+) images")
     sent = int(said[1]) if said else report["images"]
     rows = {

@@ -28,15 +28,15 @@ class DigitNode(LifecycleNode):
     """
 
     def __init__(self) -> None:
+        self._facts: dict[str, str] = {}
+        self._stream: Stream | None = None
+        self._worker: Worker | None = None
+        self._timer: Timer | None = None
         super().__init__("digit")
         self.parameters = parameters.declare(self)
         self.add_on_set_parameters_callback(parameters.answer_to)
         self.add_post_set_parameters_callback(self._on_parameters_set)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
-        self._facts: dict[str, str] = {}
-        self._stream: Stream | None = None
-        self._worker: Worker | None = None
-        self._timer: Timer | None = None
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and warm it up; without usable weights stay unconfigured."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One camera from its topics to its results: decode, find the camera, track, publish, count."""
 
+import math
 import time
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,7 @@ from digit_ros.parameters import Parameters
 from digit_ros.subscriptions import Subscriptions
 
 _DECODERS = {"raw": rgb_from_image, "compressed": rgb_from_compressed}
+_INFO_GRACE_S = 1.0
 _SILENT_S = 3
 _INFOS_OF_A_RUNNING_CAMERA = 3
 
@@ -56,6 +58,7 @@ class Stream:
         self._tracker.reset()
         self._calibration = Calibration(_is_rectified(self._parameters, self.name))
         self._counters = Counters(time.monotonic())
+        self._began_s = math.inf
         self._infos = 0
         self._silent_s = 0
 
@@ -76,7 +79,9 @@ class Stream:
         self._outputs.destroy()
 
     def _on_image(self, message: Any) -> None:
-        frame = (message, time.monotonic())
+        now_s = time.monotonic()
+        frame = (message, now_s)
+        self._began_s = min(self._began_s, now_s)
         self._counters.frame_received(dropped=self._inbox.put(self.name, frame))
         self._silent_s = 0
 
@@ -118,7 +123,8 @@ class Stream:
         height, width = picture.shape[:2]
         fallback_deg = self._parameters.fallback_hfov_deg
         camera, intrinsics, note = self._calibration.camera(width, height, fallback_deg)
-        if note:
+        # The first image may well come before the first CameraInfo.
+        if note and time.monotonic() - self._began_s > _INFO_GRACE_S:
             self._complaints.say(f"{self._subscriptions.camera_info_topic}: {note}")
         if camera is None:
             self._counters.bad_input("camera_info")

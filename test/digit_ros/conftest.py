@@ -1,11 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Made-up hands for the tests of the message builders."""
+"""Made-up hands for the message builders; weights and a camera for the node's tests."""
+
+from array import array
+from pathlib import Path
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from digit_core import weights as core_weights
 from digit_core.hands import DepthSource, Hand, TwoHands
 from digit_core.skeleton import NUM_JOINTS
+from digit_ros.msg import TwoHandSkeleton
+
+#: torch on a busy machine takes its time to import.
+START_S = 90.0
 
 
 def _hand(side: str, seed: int, **changes) -> Hand:
@@ -43,3 +54,130 @@ def two_hands(make_hand):
         left=make_hand("left", 2),
         segmentation=np.zeros((480, 640), np.uint8),
     )
+
+
+def make_untrained_weights(path: Path) -> Path:
+    """A weights file of the right form whose network has learned nothing."""
+    import torch
+    from safetensors.torch import save_file
+
+    from digit_core.network import build_model
+    from digit_core.network.detector import HandDetector
+
+    torch.manual_seed(0)
+    networks = {"pose.": build_model("digit-lite"), "detector.": HandDetector()}
+    state = {
+        prefix + name: tensor.contiguous()
+        for prefix, network in networks.items()
+        for name, tensor in network.state_dict().items()
+    }
+    save_file(state, path, metadata={"model": "digit-lite"})
+    return path
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory) -> Path:
+    """The bundled weights, or untrained ones where they are missing."""
+    if core_weights.BUNDLED.is_file():
+        return core_weights.BUNDLED
+    return make_untrained_weights(tmp_path_factory.mktemp("weights") / "untrained.safetensors")
+
+
+class CameraAndEars:
+    """Speaks to digit_node as a camera does and hears its answers.
+
+    Attributes:
+        skeletons, diagnostics: messages heard so far.
+    """
+
+    SIZE = (160, 120)
+
+    def __init__(self, ears, reliability):
+        self.ears = ears
+        self._qos = QoSProfile(depth=10, reliability=reliability)
+        self._publishers = {}
+        self._seconds = 100
+        self.skeletons = ears.listen(TwoHandSkeleton, "skeleton", 50)
+        self.diagnostics = ears.listen(DiagnosticArray, "/diagnostics", 10)
+
+    def picture(self, **changes) -> Image:
+        """A grey rgb8 Image with a stamp of its own; `changes` replace fields."""
+        width, height = self.SIZE
+        message = Image(height=height, width=width, encoding="rgb8", step=3 * width)
+        message.data = array("B", [90]) * (3 * width * height)
+        return self._finished(message, changes)
+
+    def compressed(self, data: bytes) -> CompressedImage:
+        """A CompressedImage with a stamp of its own."""
+        return self._finished(CompressedImage(format="jpeg", data=array("B", data)), {})
+
+    def info(self, **changes) -> CameraInfo:
+        """A CameraInfo that fits `picture`; `changes` replace fields."""
+        width, height = self.SIZE
+        message = CameraInfo(width=width, height=height)
+        message.k = [150.0, 0.0, 79.5, 0.0, 150.0, 59.5, 0.0, 0.0, 1.0]
+        message.p = [150.0, 0.0, 79.5, 0.0, 0.0, 150.0, 59.5, 0.0, 0.0, 0.0, 1.0, 0.0]
+        return self._finished(message, changes)
+
+    def _finished(self, message, changes):
+        self._seconds += 1
+        message.header.frame_id = "eye"
+        message.header.stamp.sec = self._seconds
+        for name, value in changes.items():
+            setattr(message, name, value)
+        return message
+
+    def send(self, message) -> None:
+        """Publish on the topic of the message's type, once somebody listens."""
+        topic = {CompressedImage: "image/compressed", CameraInfo: "camera_info"}
+        topic = topic.get(type(message), "image")
+        if topic not in self._publishers:
+            self._publishers[topic] = self.ears.publisher(
+                type(message), topic, self._qos, wait_for_subscriber_s=START_S
+            )
+            # Best effort: what comes before the node knows the publisher too is lost.
+            self.ears.spin_for(0.5)
+            if topic != "camera_info":
+                self.ears.spin_until(lambda: self._is_matched(topic), 10.0, "a matching QoS")
+        self._publishers[topic].publish(message)
+
+    def _is_matched(self, topic) -> bool:
+        """Does the node ask for what we offer? At first it does not know, and asks for less."""
+        found = self.ears.node.get_subscriptions_info_by_topic(f"/{topic}")
+        return {one.qos_profile.reliability for one in found} == {self._qos.reliability}
+
+    def answer(self, message) -> TwoHandSkeleton:
+        """Publish an image and wait for the skeleton with its header."""
+        self.send(message)
+
+        def found():
+            return next((s for s in self.skeletons if s.header == message.header), None)
+
+        return self.ears.spin_until(found, START_S, "the answer to the image")
+
+    def complaint(self, words: str) -> str:
+        """Wait until diagnostics say something with these words."""
+
+        def found():
+            texts = [array.status[0].message for array in self.diagnostics]
+            return next((text for text in reversed(texts) if words in text), None)
+
+        return self.ears.spin_until(found, 10.0, f"a complaint with {words!r}")
+
+    def counts(self) -> dict[str, str]:
+        """The rows of the next diagnostics message."""
+        before = len(self.diagnostics)
+        self.ears.spin_until(lambda: len(self.diagnostics) > before + 1, 10.0, "diagnostics")
+        return {row.key: row.value for row in self.diagnostics[-1].status[0].values}
+
+
+@pytest.fixture
+def make_camera(ears):
+    """make_camera(reliability) -> CameraAndEars."""
+    return lambda reliability: CameraAndEars(ears, reliability)
+
+
+@pytest.fixture
+def camera(make_camera):
+    """A `CameraAndEars` that publishes reliably."""
+    return make_camera(ReliabilityPolicy.RELIABLE)
