@@ -4,6 +4,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,6 +17,7 @@ from digit_core.network.checkpoint import load_model as load_bare_model
 
 BUNDLED = Path(__file__).parent / "weights" / "digit_lite.safetensors"
 POSE, DETECTOR = "pose.", "detector."
+_COMPLAINT_LENGTH = 160
 
 PathLike = str | os.PathLike[str]
 
@@ -158,10 +160,9 @@ def _fill(path: Path, model: nn.Module, state: dict[str, Tensor], prefix: str) -
     try:
         model.load_state_dict(own)
     except RuntimeError as error:
-        first = str(error).splitlines()[1:2] or [str(error)]
-        raise CheckpointError(
-            f"{path}: does not fit {type(model).__name__}: {first[0].strip()}"
-        ) from error
+        # torch's second line is the first complaint, with every key that there is.
+        first = shorten(" ".join(str(error).splitlines()[1:2]), _COMPLAINT_LENGTH)
+        raise CheckpointError(f"{path}: does not fit {type(model).__name__}: {first}") from error
     return model
 
 

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tracker on the bundled clip, held against the clip's truth."""
+
+import numpy as np
+import pytest
+
+from benchmarks.clip import CLIP, follow, measure, read_truth
+from digit_core import DigitEstimator, TwoHands, weights
+
+
+@pytest.mark.skipif(not weights.BUNDLED.is_file(), reason="there are no bundled weights yet")
+def test_the_bundled_weights_follow_the_clip():
+    truth = read_truth(CLIP)
+    results = follow(CLIP, truth, DigitEstimator.load(device="cpu"))
+    assert len(results) == len(truth.joints_2d)
+    for side, figures in measure(results, truth).items():
+        print(side, figures)
+        assert figures["found"] > 0.95
+        assert figures["sides_exchanged"] == 0
+        assert figures["median_2d_of_box"] <= 0.05
+        assert figures["relative_mm"] <= 20
+
+
+def test_the_truth_agrees_with_itself():
+    truth = read_truth(CLIP)
+    projected = truth.camera.project(truth.joints_3d)
+    assert np.abs(projected - truth.joints_2d).max() < 0.1
+
+
+def test_the_measure_sees_errors_and_exchanges(made, estimator_of, blank):
+    truth = read_truth(CLIP)
+    scene = made.Scene(truth.camera)
+    estimator = estimator_of(scene, hand_size_m=truth.hand_size_m)
+    results = []
+    for k in (0, 40, 80):
+        scene.hands = {side: truth.joints_3d[k, i] for i, side in enumerate(("right", "left"))}
+        scene.presence = scene.detector = dict.fromkeys(scene.hands, 5.0)
+        scene.named = {side: side for side in scene.hands}
+        results.append(estimator(blank, truth.camera))
+    some = truth.__class__(
+        truth.joints_2d[[0, 40, 80]], truth.joints_3d[[0, 40, 80]],
+        truth.hand_size_m, truth.fps, truth.camera,
+    )  # fmt: skip
+    good = measure(results, some)["right"]
+    assert good["found"] == 1 and good["sides_exchanged"] == 0
+    assert good["median_2d_of_box"] < 1e-3 and good["relative_mm"] < 3 and good["wrist_mm"] < 20
+    exchanged = [TwoHands(hands.left, hands.right, hands.segmentation) for hands in results]
+    assert measure(exchanged, some)["left"]["sides_exchanged"] == 1
