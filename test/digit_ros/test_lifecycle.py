@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's lifecycle over its services: each transition, wrong orders, repetition."""
+
+import pytest
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+
+CONFIGURE = Transition.TRANSITION_CONFIGURE
+ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
+CLEANUP = Transition.TRANSITION_CLEANUP
+UNCONFIGURED, INACTIVE = State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_INACTIVE
+ACTIVE, FINALIZED = State.PRIMARY_STATE_ACTIVE, State.PRIMARY_STATE_FINALIZED
+
+
+class Lifecycle:
+    """Calls the node's lifecycle services."""
+
+    def __init__(self, ears):
+        self._ears = ears
+        self._change = ears.node.create_client(ChangeState, "/digit/change_state")
+        self._get = ears.node.create_client(GetState, "/digit/get_state")
+        for client in (self._change, self._get):
+            ears.spin_until(client.service_is_ready, 90.0, "the lifecycle services")
+        # The services know us a moment later than we know them; until then answers are lost.
+        ears.spin_for(1.0)
+
+    def _call(self, client, request):
+        future = client.call_async(request)
+        self._ears.spin_until(future.done, 60.0, "the service's answer")
+        return future.result()
+
+    def change(self, transition) -> bool:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        return self._call(self._change, request).success
+
+    @property
+    def state(self) -> int:
+        return self._call(self._get, GetState.Request()).current_state.id
+
+
+@pytest.fixture
+def start_manual(start_node, weights):
+    """start_manual(**parameters) -> a node that waits for transitions."""
+
+    def start(**given):
+        return start_node("digit_node", {"weights": weights, "autostart": False, **given})
+
+    return start
+
+
+def test_up_and_down_and_up_again(start_manual, ears, camera):
+    node = start_manual()
+    lifecycle = Lifecycle(ears)
+    assert lifecycle.state == UNCONFIGURED
+    assert ears.node.count_publishers("skeleton") == 0
+    for _ in range(2):
+        assert lifecycle.change(CONFIGURE) and lifecycle.state == INACTIVE
+        assert ears.node.count_subscribers("image") == 0
+        assert lifecycle.change(ACTIVATE) and lifecycle.state == ACTIVE
+        ears.spin_until(lambda: ears.node.count_subscribers("image"), 10.0, "the subscription")
+        ears.spin_for(2.5)  # The camera's publisher is known already the second time round.
+        camera.answer(camera.picture())
+        assert lifecycle.change(DEACTIVATE) and lifecycle.state == INACTIVE
+        ears.spin_until(lambda: not ears.node.count_subscribers("image"), 10.0, "its end")
+        assert lifecycle.change(CLEANUP) and lifecycle.state == UNCONFIGURED
+        ears.spin_until(lambda: not ears.node.count_publishers("skeleton"), 10.0, "their end")
+    assert node.running and "Traceback" not in node.output
+
+
+def test_wrong_orders_are_refused_and_change_nothing(start_manual, ears):
+    start_manual()
+    lifecycle = Lifecycle(ears)
+    for transition in (ACTIVATE, DEACTIVATE, CLEANUP):
+        assert not lifecycle.change(transition)
+    assert lifecycle.state == UNCONFIGURED
+    assert lifecycle.change(CONFIGURE)
+    for transition in (CONFIGURE, DEACTIVATE):
+        assert not lifecycle.change(transition)
+    assert lifecycle.state == INACTIVE
+
+
+def test_bad_weights_leave_the_node_unconfigured(start_manual, ears, tmp_path):
+    node = start_manual(weights=tmp_path / "none.safetensors")
+    lifecycle = Lifecycle(ears)
+    assert not lifecycle.change(CONFIGURE)
+    assert lifecycle.state == UNCONFIGURED
+    node.wait_for("none.safetensors: no such weights file")
+    assert node.running
+
+
+@pytest.mark.parametrize(
+    ("climb", "shutdown"),
+    [
+        ([], Transition.TRANSITION_UNCONFIGURED_SHUTDOWN),
+        ([CONFIGURE], Transition.TRANSITION_INACTIVE_SHUTDOWN),
+        ([CONFIGURE, ACTIVATE], Transition.TRANSITION_ACTIVE_SHUTDOWN),
+    ],
+)
+def test_shutdown_from_every_state(start_manual, ears, climb, shutdown):
+    node = start_manual()
+    lifecycle = Lifecycle(ears)
+    assert all(lifecycle.change(transition) for transition in climb)
+    assert lifecycle.change(shutdown) and lifecycle.state == FINALIZED
+    assert node.stop() == 0 and "Traceback" not in node.output
+
+
+def test_by_default_it_starts_itself(start_node, weights, ears):
+    start_node("digit_node", {"weights": weights})
+    ears.spin_until(lambda: ears.node.count_subscribers("image"), 90.0, "the subscription")
+    assert Lifecycle(ears).state == ACTIVE
