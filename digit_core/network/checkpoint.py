@@ -83,7 +83,9 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[str, dict[str, Tensor]]:
     try:
         name, state = _read_safetensors(path) if _is_safetensors(path) else _read_pickle(path)
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}); {EXPECTED}") from error
+        raise CheckpointError(
+            f"{path}: cannot be read ({error.strerror or error}); {EXPECTED}"
+        ) from error
     if name not in MODELS:
         known = ", ".join(MODELS)
         raise CheckpointError(f"{path}: holds a network {name!r}; expected one of {known}")

@@ -51,6 +51,17 @@ class Bottleneck(nn.Module):
         return self.relu(self.bn3(self.conv3(y)) + self.downsample(x))
 
 
+class Fusion(nn.Sequential):
+    """One resampling per branch that comes in; their sum and a ReLU make one that goes on."""
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        """Features of one branch out of those of all, finest first."""
+        terms: list[Tensor] = []
+        for index, resample in enumerate(self):
+            terms.append(resample(features[index]))
+        return _sum(terms).relu_()
+
+
 class Exchange(nn.Module):
     """Residual blocks on each branch, then every output branch sums all branches.
 
@@ -66,10 +77,9 @@ class Exchange(nn.Module):
             for width in WIDTHS[:branches]
         )
         self.fuse_layers = nn.ModuleList(
-            nn.ModuleList(_resample(source, target) for source in range(branches))
+            Fusion(*(_resample(source, target) for source in range(branches)))
             for target in range(outputs)
         )
-        self.relu = nn.ReLU(inplace=True)
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         """One (B, width, H, W) per branch, finest first, in and out."""
@@ -77,11 +87,8 @@ class Exchange(nn.Module):
         for index, branch in enumerate(self.branches):
             refined.append(branch(features[index]))
         fused: list[Tensor] = []
-        for row in self.fuse_layers:
-            terms: list[Tensor] = []
-            for index, resample in enumerate(row):  # type: ignore[arg-type, var-annotated]
-                terms.append(resample(refined[index]))
-            fused.append(self.relu(_sum(terms)))
+        for fuse in self.fuse_layers:
+            fused.append(fuse(refined))
         return fused
 
 
