@@ -84,7 +84,7 @@ def _measure_side(results: list[TwoHands], truth: Truth, i: int) -> dict[str, fl
         "relative_mm": float(np.nanmean(np.linalg.norm(relative, axis=2)) * 1e3),
         "wrist_mm": float(np.nanmedian(np.linalg.norm(wrist - joints[:, 0], axis=1)) * 1e3),
         "jitter_px": float(np.nanmedian(np.linalg.norm(np.diff(pixels - own, axis=0), axis=2))),
-        "ms_a_frame": float(np.median([r.timings_ms["total"] for r in results])),
+        "ms_a_frame": float(np.median([r.timings_ms.get("total", np.nan) for r in results])),
     }
 
 

@@ -86,7 +86,7 @@ class TwoHands:
         """Make the pair; `segmentation` and `raw` may be functions that make them."""
         self.right = right
         self.left = left
-        self.timings_ms = timings_ms or {}
+        self.timings_ms = {} if timings_ms is None else timings_ms
         self._raw = raw
         self._segmentation = segmentation
 
