@@ -40,10 +40,9 @@ class Stage:
 #: Left and right are learnt within minutes after one hand, and not at all when both come first.
 STAGES = {
     "pose": (
-        Stage(130_000, 128, only_right=True, gentle=True),
-        Stage(700_000, 128),
-        Stage(900_000, 192),
-        Stage(10**12, 256),
+        Stage(80_000, 128, only_right=True, gentle=True),
+        Stage(300_000, 128, gentle=True),
+        Stage(10**12, 128),
     ),
     "detector": (Stage(250_000, 192), Stage(10**12, 256)),
 }
@@ -102,7 +101,8 @@ class Run:
         torch.manual_seed(0)
         self.part, self.path, self.device = part, state, torch.device(device)
         self.net = (DigitLite() if part == "pose" else HandDetector()).to(self.device)
-        self.net.upsample_parts = False
+        if part == "pose":
+            self.net.upsample_parts, self.net.input_reduction = False, 1
         self.net = self.net.to(memory_format=torch.channels_last)
         self.average = torch.optim.swa_utils.AveragedModel(
             self.net, avg_fn=self._average, use_buffers=True
@@ -153,7 +153,7 @@ class Run:
             optimizer.step()
         self.average.update_parameters(self.net)
         self.samples += len(images)
-        return {k: float(v) for k, v in terms.items()}
+        return {k: float(v.detach()) for k, v in terms.items()}
 
 
 def _optimizers(net: torch.nn.Module) -> list[torch.optim.Optimizer]:
@@ -175,13 +175,24 @@ def learning_rate(samples: int, total: int) -> float:
     return PEAK_RATE * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(tail, 1.0))))
 
 
-def train(run: Run, data: Path, total: int, seed: int, workers: int, minutes: float) -> None:
-    """Go on until `total` samples were shown or `minutes` are over."""
-    end = time.monotonic() + 60 * minutes
-    while run.samples < total and time.monotonic() < end:
+def train(
+    run: Run,
+    data: Path,
+    total: int,
+    seed: int,
+    workers: int,
+    minutes: float,
+    stop: int | None = None,
+) -> None:
+    """Go on until `stop` samples (all of `total` by default) were shown or `minutes` are over.
+
+    `total` is what the learning rate's course is laid out for.
+    """
+    end, stop = time.monotonic() + 60 * minutes, total if stop is None else stop
+    while run.samples < stop and time.monotonic() < end:
         stage = next(s for s in STAGES[run.part] if run.samples < s.until)
         # Legs are short, so that pictures rendered meanwhile are taken in.
-        count = min(stage.until, total, run.samples + 40_000) - run.samples
+        count = min(stage.until, stop, run.samples + 40_000) - run.samples
         leg = Presentations(run.part, data, stage, seed, run.samples, count)
         loader = DataLoader(
             leg,
