@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """digit_node: a lifecycle node that answers a camera's images with both hands."""
 
+import signal
+
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException
@@ -143,6 +145,8 @@ def _run(node: DigitNode) -> int:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
+        # A terminal and ros2 launch may both pass Ctrl-C on; once is enough.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         node.destroy_node()
         rclpy.try_shutdown()
     return 0

@@ -70,7 +70,7 @@ def _points(answer: Answer) -> PointCloud2:
 
 
 #: Topic -> type, queue, and how its message is made; only when subscribed.
-_ON_DEMAND: dict[str, tuple[type, int, Callable[[Answer], Any]]] = {
+ON_DEMAND: dict[str, tuple[type, int, Callable[[Answer], Any]]] = {
     "skeleton_raw": (TwoHandSkeleton, 5, _raw_skeleton),
     "segmentation": (Image, 1, _segmentation),
     "segmentation_color": (Image, 1, _segmentation_color),
@@ -89,7 +89,7 @@ class Outputs:
         self._labels = node.create_lifecycle_publisher(LABEL_INFO_TYPE, "label_info", _LATCHED)
         self._on_demand = {
             topic: node.create_lifecycle_publisher(kind, topic, depth)
-            for topic, (kind, depth, _) in _ON_DEMAND.items()
+            for topic, (kind, depth, _) in ON_DEMAND.items()
         }
         self._transforms = TransformBroadcaster(node)
 
@@ -107,7 +107,7 @@ class Outputs:
                 self._transforms.sendTransform(transforms)
         for topic, publisher in self._on_demand.items():
             if publisher.get_subscription_count():
-                publisher.publish(_ON_DEMAND[topic][2](answer))
+                publisher.publish(ON_DEMAND[topic][2](answer))
 
     def clear(self) -> None:
         """Take the markers away; call while the publishers are still active."""
