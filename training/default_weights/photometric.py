@@ -18,6 +18,7 @@ def degrade(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.25:
         rgb = _low_resolution(rgb, rng)
     if rng.random() < 0.35:
+        cv2.setRNGSeed(int(rng.integers(2**31 - 1)))
         noise = np.empty(rgb.shape, np.int16)
         cv2.randn(noise, 0, float(rng.gamma(1.5, 4.0)) + 1.0)
         rgb = cv2.add(rgb, noise, dtype=cv2.CV_8U)
