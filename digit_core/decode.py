@@ -33,7 +33,7 @@ class Reading:
     Attributes:
         crop: where it looked.
         joints_2d: (2, 21, 2) float64 image pixels.
-        depth_m: (2, 21) float64, relative to each hand's own wrist; NaN outside the range.
+        depth_m: (2, 21) float64, relative to each hand's own wrist, within 0.2 m of it.
         sigma_px: (2, 21) float64 image pixels, one axis.
         joint_confidence: (2, 21) float64.
         presence_logit: (2,) float64.
@@ -100,15 +100,13 @@ def read(output: DigitOutput, crops: list[Crop]) -> list[Reading]:
 
 def _reading(crop: Crop, joints: np.ndarray, whole: np.ndarray, parts: Tensor) -> Reading:
     hands = np.stack([public_from_network(joints, side) for side in SIDES])
-    depth = hands[..., 2]
-    inside = (depth >= 0) & (depth <= CELLS)
     px = PX_PER_CELL * crop.px_per_patch_px
     root = whole[0]
     measured = _ROOT_EDGE_CELLS < root < CELLS - 1 - _ROOT_EDGE_CELLS
     return Reading(
         crop=crop,
         joints_2d=crop.to_image(hands[..., :2] * PX_PER_CELL),
-        depth_m=np.where(inside, metres_from_cells(depth), np.nan),
+        depth_m=metres_from_cells(np.clip(hands[..., 2], 0, CELLS)),
         sigma_px=hands[..., 3] * px,
         joint_confidence=hands[..., 4],
         presence_logit=whole[1:],

@@ -14,8 +14,9 @@ from digit_core.orientation import wrist_quaternion
 from digit_core.pair import Sighting
 from digit_core.skeleton import NUM_JOINTS, SIDES, WRIST
 
-#: A heatmap whose mass lies everywhere has 0.03 within the window: that is no joint.
-MIN_JOINT_CONFIDENCE = 0.05
+#: A flat heatmap has 0.024 of its mass near its mean. Less means a mean between two far places,
+#: where no joint is; more is a guess that its confidence and sigma describe.
+MIN_JOINT_CONFIDENCE = 0.01
 
 
 @dataclass(frozen=True)

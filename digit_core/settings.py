@@ -26,7 +26,7 @@ class Settings:
         depth_filter: of depths; speeds in hand sizes a second.
     """
 
-    detection_threshold: float = 0.3
+    detection_threshold: float = 0.15
     presence_on: float = 0.5
     presence_off: float = 0.3
     min_joint_confidence: float = MIN_JOINT_CONFIDENCE

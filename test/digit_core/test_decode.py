@@ -66,11 +66,12 @@ def test_reading_is_in_image_pixels_and_metres():
     assert reading.left_minus_right_m == pytest.approx((40 / 64 - 0.5) * 0.4)
 
 
-def test_depths_out_of_range_are_nan():
+def test_depths_beyond_the_range_are_its_ends():
     right, left = cells()
-    right[4, 2], left[7, 2] = 64.5, -0.5
+    right[4, 2], left[7, 2], left[8, 2] = 70.0, -9.0, np.nan
     (reading,) = read(output(right, left), [Crop(0, 0, 100)])
-    assert np.argwhere(np.isnan(reading.depth_m)).tolist() == [[0, 4], [1, 7]]
+    assert (reading.depth_m[0, 4], reading.depth_m[1, 7]) == (0.2, -0.2)
+    assert np.isnan(reading.depth_m[1, 8])
 
 
 @pytest.mark.parametrize("root", [0.5, 63.0, float("nan")])
