@@ -20,8 +20,11 @@ _DEBIAN_HEADERS = Path(f"/usr/include/python{_VERSION}")
 
 def check() -> None:
     """End with one sentence when there is no C compiler, or what is missing cannot be fetched."""
-    if not shutil.which("cc"):
-        raise SystemExit("A C compiler is needed (Debian and Ubuntu: apt-get install gcc).")
+    if not _links():
+        raise SystemExit(
+            "A C compiler that builds programs is needed; on Debian and Ubuntu run "
+            "'apt-get install gcc libc6-dev', then make again."
+        )
     fetchable = shutil.which("apt-get") and shutil.which("dpkg-deb")
     if not shutil.which("c++") and not (fetchable and shutil.which("gcc")):
         raise SystemExit(_please("a C++ compiler"))
@@ -54,6 +57,14 @@ def environment(venv: Path, env: "dict[str, str]") -> "dict[str, str]":
     if not shutil.which("c++"):
         env["CXX"] = str(folder / "bin" / "c++")
     return env
+
+
+def _links() -> bool:
+    """Does cc build a program? Without the C library's files it compiles but does not link."""
+    if not shutil.which("cc"):
+        return False
+    command = ["cc", "-x", "c", "-", "-o", "/dev/null"]
+    return subprocess.run(command, input=b"int main(){}", capture_output=True).returncode == 0
 
 
 def _has_headers() -> bool:
