@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Child processes that never outlive their parent's work, and can say why they ended."""
 
+import ctypes
 import os
 import re
 import signal
@@ -9,7 +10,14 @@ import sys
 import threading
 from collections import deque
 
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 _LOG_PREFIX = re.compile(r"^\[(?:FATAL|ERROR|WARN|INFO)\] \[[\d.]+\] (?=\[)")
+
+
+def _die_with_parent() -> None:
+    """Runs in the child before its program: Linux ends it when we are gone, however we went."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Child:
@@ -32,6 +40,7 @@ class Child:
             text=True,
             errors="replace",
             start_new_session=True,
+            preexec_fn=_die_with_parent,
         )
         self._reader = threading.Thread(target=self._pass_on, daemon=True)
         self._reader.start()
@@ -60,9 +69,10 @@ class Child:
         lines = [line for line in self._words if line.strip()]
         return _LOG_PREFIX.sub("", lines[-1]) if lines else "it said nothing"
 
-    def interrupt(self, limit_s: float = 10.0) -> None:
-        """Ask it to end, as Ctrl-C does, and wait; what has not ended in time is killed."""
-        self._signal(signal.SIGINT)
+    def end(self, limit_s: float = 10.0) -> None:
+        """Ask it to end and wait; what has not ended in time is killed."""
+        # Not SIGINT: Python would answer that with a traceback while it still imports.
+        self._signal(signal.SIGTERM)
         try:
             self._process.wait(limit_s)
         except subprocess.TimeoutExpired:

@@ -13,7 +13,7 @@ import os
 import random
 import signal
 import sys
-import time
+import threading
 from pathlib import Path
 
 from ament_index_python.packages import get_package_prefix, get_package_share_directory
@@ -38,18 +38,35 @@ class DemoFailed(Exception):
 def main() -> int:
     """Run the demo; 1 with one sentence when a part of it fails."""
     arguments = _arguments()
-    # A terminal that closes, or a job that is cancelled, ends us as Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    enough = _enough()
     try:
-        print(_run(_player_parameters(arguments), arguments.output, arguments.weights))
+        player = _player_parameters(arguments)
+        print(_run(player, arguments.output, arguments.weights, enough))
     except DemoFailed as failure:
         print(f"demo: {failure}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("demo: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _enough() -> threading.Event:
+    """Set when the user has seen enough; who says so twice ends everything at once.
+
+    An exception would do harm here: one that comes while a child is started is lost by Python.
+    """
+    enough = threading.Event()
+
+    def on_signal(_number, _frame):
+        if enough.is_set():
+            raise KeyboardInterrupt
+        print("demo: interrupted, writing what there is", file=sys.stderr)
+        enough.set()
+
+    # A terminal that closes, or a job that is cancelled, ends us as Ctrl-C does.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    return enough
 
 
 def _arguments() -> argparse.Namespace:
@@ -88,7 +105,9 @@ def _quoted(path: Path) -> str:
     return json.dumps(str(path))
 
 
-def _run(player: dict[str, str], output: Path, weights: Path | None) -> str:
+def _run(
+    player: dict[str, str], output: Path, weights: Path | None, enough: threading.Event
+) -> str:
     """Play the source through the topics; the printed summary."""
     (output / REPORT).unlink(missing_ok=True)
     environment = _environment()
@@ -97,10 +116,10 @@ def _run(player: dict[str, str], output: Path, weights: Path | None) -> str:
         consumer = _start(children, "consumer", _consumer_command(output), environment)
         node = _start(children, "digit_node", _node_command(weights), environment)
         source = _start(children, "player", _player_command(player), environment)
-        _play(source, [node, consumer])
-        source.interrupt()
-        node.interrupt()
-        consumer.interrupt(_FILMING_LIMIT_S)
+        _play(source, [node, consumer], enough)
+        source.end()
+        node.end()
+        consumer.end(_FILMING_LIMIT_S)
         return _summary(source, output)
     finally:
         for child in children:
@@ -112,17 +131,15 @@ def _start(children: list[Child], name: str, command: list[str], environment) ->
     return children[-1]
 
 
-def _play(source: Child, others: list[Child]) -> None:
+def _play(source: Child, others: list[Child], enough: threading.Event) -> None:
     """Wait until the source has been played, or the user has seen enough."""
-    try:
-        while source.code is None:
-            _check(others)
-            time.sleep(0.05)
-        _check([source, *others])
-        time.sleep(_SETTLE_S)
+    while source.code is None and not enough.wait(0.05):
         _check(others)
-    except KeyboardInterrupt:
-        print("demo: interrupted, writing what there is", file=sys.stderr)
+    if enough.is_set():
+        return
+    _check([source, *others])
+    enough.wait(_SETTLE_S)
+    _check(others)
 
 
 def _check(children: list[Child]) -> None:

@@ -49,10 +49,10 @@ def _hand(side: str, message: HandSkeleton) -> Hand | None:
 
 
 def _box(joints_2d: np.ndarray) -> np.ndarray:
-    """(4,) x, y, width, height: the square about the valid joints; NaN when there is none."""
+    """(4,) x, y, width, height: the square about the valid joints; empty when there is none."""
     known = joints_2d[np.isfinite(joints_2d).all(axis=1)]
     if not len(known):
-        return np.full(4, np.nan, np.float32)
+        return np.zeros(4, np.float32)
     low, high = known.min(axis=0), known.max(axis=0)
     side = (high - low).max()
     x, y = (low + high - side) / 2

@@ -2,6 +2,7 @@
 """The demo as users run it: what it leaves and says, and that nothing outlives it."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -89,8 +90,9 @@ def test_a_node_that_fails_is_one_sentence(start_process, picture, tmp_path):
     assert left_over(tmp_path) == []
 
 
-@pytest.mark.parametrize("after", ["before anything plays", "in the middle"])
-def test_an_interrupt_leaves_no_process(start_demo, wait_until, tmp_path, after):
+@pytest.fixture
+def long_demo(start_demo, wait_until, tmp_path):
+    """A demo that would play for half a minute, with its three children up."""
     still = tmp_path / "still.mp4"
     writer = cv2.VideoWriter(str(still), cv2.VideoWriter.fourcc(*"mp4v"), 10.0, (320, 240))
     for _ in range(300):
@@ -98,8 +100,23 @@ def test_an_interrupt_leaves_no_process(start_demo, wait_until, tmp_path, after)
     writer.release()
     demo = start_demo("--video", still)
     wait_until(lambda: len(left_over(tmp_path)) >= 4, 60.0, "the children")
-    if after == "in the middle":
-        demo.wait_for("a field of view of 60 degrees is assumed", 120.0)
-    assert demo.stop(60.0) == (0 if after == "in the middle" else 1)
-    assert "Traceback" not in demo.output
+    return demo
+
+
+def test_an_interrupt_in_the_middle_keeps_what_there_is(long_demo, tmp_path):
+    long_demo.wait_for("a field of view of 60 degrees is assumed", 120.0)
+    assert long_demo.stop(60.0) == 0
+    assert (tmp_path / "demo_output" / "overlay.mp4").is_file()
+    assert "latency   image stamp to received skeleton" in long_demo.output
     assert left_over(tmp_path) == []
+
+
+def test_an_interrupt_before_anything_plays_leaves_no_process(long_demo, tmp_path):
+    assert long_demo.stop(60.0) == 1
+    assert "demo: interrupted" in long_demo.output and "Traceback" not in long_demo.output
+    assert left_over(tmp_path) == []
+
+
+def test_a_killed_demo_leaves_no_process(long_demo, wait_until, tmp_path):
+    os.kill(long_demo.pid, signal.SIGKILL)
+    wait_until(lambda: left_over(tmp_path) == [], 10.0, "the children's end")

@@ -6,12 +6,14 @@ import pytest
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
+from digit_core.draw import draw_hands
 from digit_core.hands import DepthSource, Intrinsics, TwoHands
 from digit_core.skeleton import JOINT_NAMES
 from digit_ros.markers import skeleton_markers
 from digit_ros.messages import points_array, two_hand_skeleton, wrist_transforms
 from digit_ros.msg import HandSkeleton
 from digit_ros.points import LEFT, RIGHT, skeleton_points
+from digit_ros.reading import two_hands as read_back
 
 HEADER = Header(stamp=Time(sec=5, nanosec=6), frame_id="camera")
 
@@ -89,6 +91,28 @@ def test_without_depth_there_is_no_place_but_a_shape(make_hand):
     assert np.isnan(message.wrist.position.x) and np.isnan(message.wrist.orientation.w)
     assert np.isfinite(points_array(message.relative)).all()
     assert wrist_transforms(skeleton) == []
+
+
+def test_a_message_reads_back_as_the_hands_it_was_made_of(make_hand):
+    valid = np.arange(21) != 7
+    hands = one_hand(make_hand("right", valid=valid))
+    skeleton = two_hand_skeleton(hands, HEADER, Intrinsics.CAMERA_INFO)
+    got = read_back(skeleton, hands.segmentation)
+    assert got.left is None and got.segmentation is hands.segmentation
+    for name in ("joints_2d", "joints_3d", "joints_relative"):
+        expected = np.where(valid[:, None], getattr(hands.right, name), np.nan)
+        np.testing.assert_allclose(getattr(got.right, name), expected, rtol=1e-6)
+    np.testing.assert_array_equal(got.right.valid, valid)
+    np.testing.assert_array_equal(got.right.wrist_orientation, hands.right.wrist_orientation)
+    assert got.right.depth_source == hands.right.depth_source
+
+
+def test_without_any_valid_joint_a_message_still_reads_back_and_draws(make_hand):
+    hands = one_hand(make_hand("right", valid=np.zeros(21, bool)))
+    skeleton = two_hand_skeleton(hands, HEADER, Intrinsics.CAMERA_INFO)
+    got = read_back(skeleton, hands.segmentation)
+    assert got.right.joints_3d is None and got.right.box.tolist() == [0, 0, 0, 0]
+    draw_hands(np.zeros((4, 4, 3), np.uint8), got)
 
 
 def test_transforms_are_the_messages_wrists(skeleton):
