@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from digit_core.hand_size import ADULT_HAND_SIZE_M
 from digit_core.weights import BUNDLED, DETECTOR, POSE
@@ -22,6 +22,17 @@ def averaged(state: Path) -> tuple[dict[str, torch.Tensor], int]:
         k.removeprefix("module."): v for k, v in saved["average"].items() if k != "n_averaged"
     }
     return weights, saved["samples"]
+
+
+def weights_to_start_from(path: Path, prefix: str) -> dict[str, torch.Tensor]:
+    """Weights of one network from a training state, or from a bundle, whose optimiser is gone."""
+    if path.suffix != ".safetensors":
+        return averaged(path)[0]
+    return {
+        k.removeprefix(prefix): v.float() if v.is_floating_point() else v
+        for k, v in load_file(path).items()
+        if k.startswith(prefix)
+    }
 
 
 def write_bundle(pose: Path, detector: Path, output: Path) -> None:

@@ -5,7 +5,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from digit_core.network.detector import DetectorOutput
 from digit_core.network.output import DigitOutput
 
 #: Standard deviation of the heatmap target, as a share of the crop's side.
@@ -45,17 +44,31 @@ def part_loss(logits: Tensor, parts: Tensor) -> Tensor:
     return F.cross_entropy(logits, parts[:, ::2, ::2].long(), weight=weight)
 
 
-def detector_losses(output: DetectorOutput, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Focal loss on the scores (Lin et al. 2017, as CenterNet uses it) and L1 on the boxes."""
-    heat, logits = batch["heat"], output.score_logits
-    p = logits.sigmoid().clamp(1e-5, 1 - 1e-5)
+def detector_losses(
+    output: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """Loss terms of `HandDetector.hand_and_side`, see `frames.draw_frame` for the targets.
+
+    Focal loss for hands (Lin et al. 2017, as CenterNet uses it), cross entropy for their sides
+    where one side is there alone, L1 for the boxes.
+    """
+    hand, side, boxes = output
+    heat = batch["heat"].amax(1, keepdim=True)
+    ignore = batch["ignore"].any(1, keepdim=True) & (heat < 0.999)
+    p = hand.sigmoid().clamp(1e-5, 1 - 1e-5)
     positive = heat >= 0.999
     found = -torch.log(p) * (1 - p) ** 2 * positive
-    wrong = -torch.log(1 - p) * p**2 * (1 - heat) ** 4 * (~positive & ~batch["ignore"])
-    count = positive.sum().clamp(min=1)
+    wrong = -torch.log(1 - p) * p**2 * (1 - heat) ** 4 * (~positive & ~ignore)
+    right, left = batch["heat"][:, :1], batch["heat"][:, 1:]
+    told = (right - left).abs() * (heat > 0.4)
+    sides = F.binary_cross_entropy_with_logits(side, (right > left).float(), reduction="none")
     weight = batch["weight"][:, None]
-    boxes = ((output.boxes - batch["boxes"]).abs() * weight).sum() / weight.sum().clamp(min=1)
-    return {"score": (found.sum() + wrong.sum()) / count, "boxes": boxes}
+    error = (boxes - batch["boxes"]).abs() * weight
+    return {
+        "score": (found.sum() + wrong.sum()) / positive.sum().clamp(min=1),
+        "sides": (sides * told).sum() / told.sum().clamp(min=1),
+        "boxes": error.sum() / weight.sum().clamp(min=1),
+    }
 
 
 def _gaussian(xy: Tensor, size: int) -> Tensor:

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from digit_core.network.detector import HandDetector
 from digit_core.network.lite import DigitLite
+from training.default_weights.bundle import weights_to_start_from
 from training.default_weights.crops import CropOptions, draw_crop
 from training.default_weights.frames import draw_frame
 from training.default_weights.losses import detector_losses, pose_losses
@@ -41,10 +42,10 @@ class Stage:
 STAGES = {
     "pose": (
         Stage(80_000, 128, only_right=True, gentle=True),
-        Stage(300_000, 128, gentle=True),
-        Stage(10**12, 128),
+        Stage(260_000, 128, gentle=True),
+        Stage(10**12, 192),
     ),
-    "detector": (Stage(250_000, 192), Stage(10**12, 256)),
+    "detector": (Stage(10**12, 192),),
 }
 #: Kinds of pictures and their shares; hands that fill the picture are close-ups.
 KINDS = {"pose": {"close-up": 1.0}, "detector": {"frame": 0.6, "close-up": 0.4}}
@@ -122,6 +123,18 @@ class Run:
         decay = min(EMA_DECAY, (1 + float(count)) / (10 + float(count)))
         return old * decay + new * (1 - decay) if old.is_floating_point() else new
 
+    def start_from(self, path: Path) -> None:
+        """Begin with other weights: a bundle's own network, or a pose state's trunk for a detector.
+
+        Hands look the same to both networks, and the trunk knows them after the pose training.
+        """
+        bundle = path.suffix == ".safetensors"
+        weights = weights_to_start_from(path, f"{self.part}.")
+        if self.part == "detector" and not bundle:
+            weights = {k: v for k, v in weights.items() if k.startswith("trunk.")}
+        for net in (self.net, self.average.module):
+            net.load_state_dict(weights, strict=self.part == "pose" or bundle)
+
     def save(self) -> None:
         """Write the whole state, in place of the last one only when it is complete."""
         temporary = self.path.with_suffix(".tmp")
@@ -143,7 +156,7 @@ class Run:
         images = batch["image"].permute(0, 3, 1, 2).float().div(255)
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16):
-            output = self.net(images)
+            output = self.net(images) if self.part == "pose" else self.net.hand_and_side(images)
         terms = (pose_losses if self.part == "pose" else detector_losses)(output, batch)
         loss = torch.stack(list(terms.values())).sum()
         self.net.zero_grad(set_to_none=True)
@@ -237,6 +250,9 @@ def main() -> None:
     parser.add_argument(
         "--state", type=Path, required=True, help="file to resume from and to save to"
     )
+    parser.add_argument(
+        "--start-from", type=Path, help="a bundle, or for the detector a pose state"
+    )
     parser.add_argument("--samples", type=int, default=2_000_000, help="samples to show in all")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
     parser.add_argument("--seed", type=int, default=1)
@@ -247,6 +263,8 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(1)
     run = Run(args.part, args.state, args.device)
+    if args.start_from and run.samples == 0:
+        run.start_from(args.start_from)
     train(run, args.data, args.samples, args.seed, args.workers, args.minutes)
 
 

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from digit_core.hand_size import ADULT_HAND_SIZE_M
-from digit_core.network.detector import STRIDE, UNIT_SIDE_PX, DetectorOutput
+from digit_core.network.detector import STRIDE, UNIT_SIDE_PX, HandDetector
 from digit_core.network.output import DigitOutput
 from digit_core.parts import Part
 from digit_core.skeleton import NETWORK_OFFSET, NETWORK_WRIST
+from digit_core.weights import load_networks
+from training.default_weights.bundle import write_bundle
 from training.default_weights.crops import CropOptions, draw_crop
 from training.default_weights.frames import draw_frame
 from training.default_weights.losses import detector_losses, pose_losses
@@ -143,11 +145,24 @@ def test_the_truth_itself_has_no_loss_and_an_error_has():
 def test_detector_loss_prefers_the_truth():
     sample = draw_frame(*drawn_hand(0), 256, np.random.default_rng(0))
     batch = {k: torch.as_tensor(np.asarray(v))[None] for k, v in sample.items()}
-    assert float(batch["heat"].max()) == 1.0
-    right = DetectorOutput(16 * (batch["heat"] > 0.99) - 8.0, batch["boxes"])
-    blind = DetectorOutput(torch.full_like(batch["heat"], -8.0), batch["boxes"] + 1)
-    for name, value in detector_losses(right, batch).items():
-        assert float(value) < 0.5 * float(detector_losses(blind, batch)[name]), name
+    heat = batch["heat"]
+    assert float(heat.max()) == 1.0
+    hand = 16 * (heat.amax(1, keepdim=True) > 0.99) - 8.0
+    side = 8.0 * (heat[:, :1] - heat[:, 1:]).sign()
+    truth = detector_losses((hand, side, batch["boxes"]), batch)
+    wrong = detector_losses((-hand, -side, batch["boxes"] + 1), batch)
+    for name, value in truth.items():
+        assert float(value) < 0.2 * float(wrong[name]), name
+
+
+def test_a_hand_of_unknown_side_scores_half_for_each():
+    net = HandDetector().eval()
+    torch.nn.init.zeros_(net.score.weight)
+    with torch.no_grad():
+        net.score.bias[:4], net.score.bias[4:] = 9.0, 0.0
+    scores = net(torch.zeros(1, 3, 64, 64)).score_logits.sigmoid()
+    assert scores.shape == (1, 2, 8, 8)
+    assert torch.allclose(scores, torch.full_like(scores, 0.5), atol=1e-3)
 
 
 def test_orthogonal_pulls_singular_values_together():
@@ -198,18 +213,38 @@ def test_no_pictures_is_one_clear_error(tmp_path):
 def test_a_stopped_run_goes_on_as_an_unbroken_one(shards, tmp_path, part):
     torch.set_num_threads(1)
     whole = Run(part, tmp_path / "whole.pt", "cpu")
-    train(whole, shards, 192, seed=1, workers=0, minutes=5)
+    train(whole, shards, 128, seed=1, workers=0, minutes=5)
     first = Run(part, tmp_path / "part.pt", "cpu")
-    train(first, shards, 192, seed=1, workers=0, minutes=5, stop=64)
+    train(first, shards, 128, seed=1, workers=0, minutes=5, stop=64)
     second = Run(part, tmp_path / "part.pt", "cpu")
     assert second.samples == 64
-    train(second, shards, 192, seed=1, workers=0, minutes=5)
-    assert second.samples == whole.samples == 192
+    train(second, shards, 128, seed=1, workers=0, minutes=5)
+    assert second.samples == whole.samples == 128
     other = Run(part, tmp_path / "other.pt", "cpu")
-    train(other, shards, 192, seed=2, workers=0, minutes=5)
+    train(other, shards, 128, seed=2, workers=0, minutes=5)
     assert distance(whole, second) < 1e-6 < distance(whole, other)
 
 
 def distance(a: Run, b: Run) -> float:
     weights = zip(a.net.parameters(), b.net.parameters(), strict=True)
     return sum(float((x - y).square().sum()) for x, y in weights) ** 0.5
+
+
+def test_a_bundle_can_be_trained_on_and_a_pose_trunk_starts_a_detector(tmp_path):
+    pose, detector = (
+        Run("pose", tmp_path / "p.pt", "cpu"),
+        Run("detector", tmp_path / "d.pt", "cpu"),
+    )
+    with torch.no_grad():
+        for p in pose.average.module.trunk.parameters():
+            p.fill_(0.25)
+    pose.save(), detector.save()
+    started = Run("detector", tmp_path / "started.pt", "cpu")
+    started.start_from(tmp_path / "p.pt")
+    assert float(started.net.trunk.stem[0][0].weight.detach().mean()) == 0.25
+    bundle = tmp_path / "both.safetensors"
+    write_bundle(tmp_path / "p.pt", tmp_path / "d.pt", bundle)
+    again = Run("pose", tmp_path / "again.pt", "cpu")
+    again.start_from(bundle)
+    assert float(again.net.trunk.stem[0][0].weight.detach().mean()) == 0.25
+    assert load_networks(bundle, "cpu").name == "digit-lite"
