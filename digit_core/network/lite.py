@@ -16,8 +16,8 @@ NUM_JOINTS_TWO_HANDS = 42
 NUM_PARTS = 33
 #: The depth axis has 64 cells whatever the picture's size; the wrist's own depth is the middle.
 DEPTH_CELLS = 64.0
-#: Crops are averaged down by this first: the weights are trained on crops of 128 pixels.
-INPUT_REDUCTION = 2
+#: Crops are scaled by this first: the weights are trained on crops of 192 pixels.
+INPUT_SCALE = 0.75
 #: Heatmap cells in one feature cell, along one side.
 SHUFFLE = 4
 #: Centre of heatmap cell 0 in cells, patch pixel 0's centre being 0: pixels 0..3 centre at 1.5.
@@ -25,7 +25,7 @@ CELL_CENTRE = 1.5 / 4
 
 
 class DigitLite(nn.Module):
-    """The small network; sizes that are multiples of 64 work, 256 is what it is trained for."""
+    """The small network; 256 is the size it is meant for."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,49 +39,52 @@ class DigitLite(nn.Module):
         self.hand_fc = nn.Sequential(nn.Linear(256, 128), nn.ReLU(inplace=True), nn.Linear(128, 2))
         self.root_fc = nn.Sequential(nn.Linear(256, 128), nn.ReLU(inplace=True), nn.Linear(128, 1))
         init_weights(self)
-        #: Training takes crops that are reduced already, and parts at stride 4 where its loss is.
-        self.input_reduction = INPUT_REDUCTION
+        #: Training takes crops that are scaled already, and parts at stride 4 where its loss is.
+        self.input_scale = INPUT_SCALE
         self.upsample_parts = True
 
     def forward(self, images: Tensor) -> DigitOutput:
-        """Images (B, 3, H, W) float RGB in [0, 1] to `DigitOutput`; H, W multiples of 64.
+        """Images (B, 3, H, W) float RGB in [0, 1] to `DigitOutput`.
+
+        H and W times INPUT_SCALE must be multiples of 64.
 
         Heatmaps are (B, 42, H/4, W/4) and parts (B, 33, H/2, W/2): 64 and 128 at 256 pixels.
         """
-        r = self.input_reduction
-        if r > 1:
-            images = F.avg_pool2d(images, r)
-        features, deep = self.trunk(images)
+        height, width = images.shape[-2:]
+        features, deep = self.trunk(_resize(images, self.input_scale))
         pooled = deep.mean((2, 3))
         features = F.relu(features + self.context(pooled)[:, :, None, None])
         features = self.head(features)
         heatmaps = F.pixel_shuffle(self.heatmap(features).float().contiguous(), SHUFFLE)
         depth = self.depth(features).float().contiguous()
-        joints = decode_joints(heatmaps, depth, r)
+        joints = decode_joints(heatmaps, depth, self.input_scale)
         parts = F.pixel_shuffle(self.parts(features).contiguous(), SHUFFLE)
+        if self.upsample_parts:
+            parts = _resize_to(parts, height // 2, width // 2)
         root = DEPTH_CELLS / 2 * (1 + self.root_fc(pooled).float())
         hands = self.hand_fc(pooled).float()
-        return DigitOutput(
-            _upsample(heatmaps, r), joints, root, hands, self._upsampled_parts(parts).float()
-        )
-
-    def _upsampled_parts(self, parts: Tensor) -> Tensor:
-        return _upsample(parts, 2 * self.input_reduction) if self.upsample_parts else parts
+        heatmaps = _resize_to(heatmaps, height // 4, width // 4)
+        return DigitOutput(heatmaps, joints, root, hands, parts.float())
 
 
-def _upsample(maps: Tensor, factor: int) -> Tensor:
-    if factor == 1:
+def _resize(images: Tensor, scale: float) -> Tensor:
+    height, width = images.shape[-2:]
+    return _resize_to(images, round(height * scale), round(width * scale))
+
+
+def _resize_to(maps: Tensor, height: int, width: int) -> Tensor:
+    if maps.shape[-2:] == (height, width):
         return maps
-    return F.interpolate(maps, scale_factor=float(factor), mode="bilinear", align_corners=False)
+    return F.interpolate(maps, size=(height, width), mode="bilinear", align_corners=False)
 
 
-def decode_joints(heatmaps: Tensor, depth: Tensor, reduction: int = 1) -> Tensor:
+def decode_joints(heatmaps: Tensor, depth: Tensor, scale: float = 1.0) -> Tensor:
     """Expected place and depth under each heatmap's softmax.
 
     Args:
         heatmaps: (B, J, H, W) scores.
         depth: (B, J, H/4, W/4) root-relative depth, 1 for 200 mm.
-        reduction: by how much the picture was averaged down before.
+        scale: by which the picture was scaled before.
 
     Returns:
         (B, J, 3): x, y in cells (four pixels of the full picture each), z in 64 cells of 400 mm.
@@ -91,8 +94,6 @@ def decode_joints(heatmaps: Tensor, depth: Tensor, reduction: int = 1) -> Tensor
     x = (p.sum(2) * (torch.arange(w, device=p.device, dtype=p.dtype) + CELL_CENTRE)).sum(2)
     y = (p.sum(3) * (torch.arange(h, device=p.device, dtype=p.dtype) + CELL_CENTRE)).sum(2)
     z = (p.view(b, j, h // SHUFFLE, SHUFFLE, w // SHUFFLE, SHUFFLE).sum((3, 5)) * depth).sum((2, 3))
-    # Pixel p of a picture averaged down by r lies at r p + (r - 1) / 2 of the full one.
-    shift = (reduction - 1) / 2 / 4
-    return torch.stack(
-        [reduction * x + shift, reduction * y + shift, DEPTH_CELLS / 2 * (1 + z)], dim=2
-    )
+    # Pixel p of a scaled picture lies at (p + 0.5) / scale - 0.5 of the full one.
+    shift = (0.5 / scale - 0.5) / 4
+    return torch.stack([x / scale + shift, y / scale + shift, DEPTH_CELLS / 2 * (1 + z)], dim=2)

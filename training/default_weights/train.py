@@ -103,7 +103,7 @@ class Run:
         self.part, self.path, self.device = part, state, torch.device(device)
         self.net = (DigitLite() if part == "pose" else HandDetector()).to(self.device)
         if part == "pose":
-            self.net.upsample_parts, self.net.input_reduction = False, 1
+            self.net.upsample_parts, self.net.input_scale = False, 1.0
         self.net = self.net.to(memory_format=torch.channels_last)
         self.average = torch.optim.swa_utils.AveragedModel(
             self.net, avg_fn=self._average, use_buffers=True
