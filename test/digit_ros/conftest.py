@@ -16,7 +16,7 @@ from digit_core.skeleton import NUM_JOINTS
 from digit_ros.msg import TwoHandSkeleton
 
 #: torch on a busy machine takes its time to import.
-START_S = 90.0
+START_S = 150.0
 
 
 def _hand(side: str, seed: int, **changes) -> Hand:
