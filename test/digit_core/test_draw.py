@@ -36,6 +36,10 @@ def test_right_and_left_look_different(hands, blank):
     right = draw_hands(blank, TwoHands(hands.right, None, empty))
     left = draw_hands(blank, TwoHands(None, as_left, empty))
     assert (right != left).any(axis=2).mean() > 0.005
+    # Not by colour alone: round joints and square ones, seen above the wrist and its name.
+    above = np.s_[: int(hands.right.joints_2d[0, 1]) - 20]
+    touched = [(drawn != blank).any(axis=2)[above] for drawn in (right, left)]
+    assert (touched[1] & ~touched[0]).sum() > 20 > (touched[0] & ~touched[1]).sum()
 
 
 def test_parts_are_blended_with_the_palette(blank):

@@ -51,6 +51,20 @@ def test_two_hands_apart_are_two_crops_in_one_batch(apart, estimator_of, camera,
         assert getattr(hands, side).box[2] == pytest.approx(1.25 * tight, rel=1e-4)
 
 
+def test_the_second_look_mends_the_detector_s_box(apart, estimator_of, camera, blank):
+    estimator = estimator_of(apart)
+    real = estimator.networks.detector.paint
+
+    def too_large(side, scores, box_maps):
+        real(side, scores, box_maps)
+        box_maps[2][scores.max(axis=0) > 0] += np.log(1.4)
+
+    estimator.networks.detector.paint = too_large
+    hand = estimator(blank, camera).right
+    tight = np.ptp(apart.pixels("right"), axis=0).max()
+    assert hand.box[2] == pytest.approx(1.25 * tight, rel=1e-4)
+
+
 def test_hands_together_are_one_crop(clasped, estimator_of, camera, blank):
     estimator = estimator_of(clasped)
     estimator.scale = type(estimator.scale)(size_of(clasped), 0.003, size_of(clasped))
