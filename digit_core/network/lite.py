@@ -57,7 +57,10 @@ class DigitLite(nn.Module):
         features = self.head(features)
         heatmaps = F.pixel_shuffle(self.heatmap(features).float().contiguous(), SHUFFLE)
         depth = self.depth(features).float().contiguous()
-        joints = decode_joints(heatmaps, depth, self.input_scale)
+        # The expectation over the whole map teaches better; a window around the likeliest place
+        # answers better, as it does not mix two places into one between them.
+        shown = heatmaps if self.training else likeliest_window(heatmaps)
+        joints = decode_joints(shown, depth, self.input_scale)
         parts = F.pixel_shuffle(self.parts(features).contiguous(), SHUFFLE)
         if self.upsample_parts:
             parts = _resize_to(parts, height // 2, width // 2)
@@ -76,6 +79,21 @@ def _resize_to(maps: Tensor, height: int, width: int) -> Tensor:
     if maps.shape[-2:] == (height, width):
         return maps
     return F.interpolate(maps, size=(height, width), mode="bilinear", align_corners=False)
+
+
+def likeliest_window(heatmaps: Tensor) -> Tensor:
+    """Heatmap scores (B, J, H, W), at minus infinity but for a window about the likeliest place.
+
+    The place is where a window of a quarter of the side holds most probability; a third is kept.
+    """
+    b, j, h, w = heatmaps.shape
+    p = heatmaps.flatten(2).softmax(2).view(b, j, h, w)
+    reach = w // 9
+    near = F.avg_pool2d(p, 2 * reach + 1, 1, reach).flatten(2).argmax(2)
+    rows = torch.arange(h, device=p.device) - near[..., None] // w
+    columns = torch.arange(w, device=p.device) - near[..., None] % w
+    inside = (rows.abs() <= h // 6)[..., :, None] & (columns.abs() <= w // 6)[..., None, :]
+    return heatmaps.masked_fill(~inside, float("-inf"))
 
 
 def decode_joints(heatmaps: Tensor, depth: Tensor, scale: float = 1.0) -> Tensor:

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from digit_core.network.lite import DigitLite, decode_joints
+from digit_core.network.lite import DigitLite, decode_joints, likeliest_window
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +53,13 @@ def test_heatmaps_and_joints_agree(net):
     full = torch.nn.functional.interpolate(heat, size=(64, 64), mode="bilinear")
     row, column = divmod(int(full[0, 0].argmax()), 64)
     assert abs(float(x) - (column + 0.375)) < 0.7 and abs(float(y) - (row + 0.375)) < 0.7
+
+
+def test_two_places_are_not_mixed_into_one_between_them():
+    heat = torch.full((1, 42, 48, 48), -30.0)
+    heat[:, :, 10, 8], heat[:, :, 40, 40] = 1.0, 0.5
+    depth = torch.zeros(1, 42, 12, 12)
+    mixed = decode_joints(heat, depth)[0, 0]
+    alone = decode_joints(likeliest_window(heat), depth)[0, 0]
+    assert 12 < float(mixed[0]) < 35
+    assert alone[:2].tolist() == pytest.approx([8.375, 10.375], abs=1e-3)
