@@ -47,7 +47,8 @@ def from_sidecar(path: Path, width: int, height: int) -> CameraInfo:
     distortion = values.get("distortion", [])
     if not isinstance(distortion, list) or not all(map(_is_number, distortion)):
         raise BadIntrinsics(f"{path}: 'distortion' must be a list of numbers")
-    return camera_info(width, height, *(values[name] for name in _NEEDED[:4]), distortion)
+    fx, fy, cx, cy = (values[name] for name in ("fx", "fy", "cx", "cy"))
+    return camera_info(width, height, fx, fy, cx, cy, distortion)
 
 
 def from_hfov(hfov_deg: float, width: int, height: int) -> CameraInfo:

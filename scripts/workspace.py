@@ -20,8 +20,10 @@ DISTRIBUTION_VARIABLES = (
 
 #: Files whose text the build reads; of the others, which are linked to, only the names matter.
 _READ_BY_BUILD = (".msg", ".xml", ".txt", ".in", ".cmake")
-_PARTS = ("CMakeLists.txt", "package.xml", "msg", "digit_ros", "digit_core", "launch", "config")
-_PARTS += ("underlay", "scripts/node.in")
+_PARTS = (
+    *("CMakeLists.txt", "package.xml", "scripts/node.in", "msg", "launch", "config", "clips"),
+    *("digit_ros", "digit_core", "underlay"),
+)
 
 
 def clean_environment(venv: Path) -> "dict[str, str]":
