@@ -46,7 +46,7 @@ class Child:
         self._reader.start()
 
     def _pass_on(self) -> None:
-        for line in self._process.stdout:
+        for line in self._process.stdout or ():
             self._words.append(line.rstrip())
             sys.stderr.write(line)
             sys.stderr.flush()

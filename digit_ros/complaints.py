@@ -13,7 +13,7 @@ _FRESH_S = 2.0
 class Complaints:
     """Says each sentence at most once in ten seconds, and at most eight different ones."""
 
-    def __init__(self, log: Callable[[str], None], clock_s: Callable[[], float] = time.monotonic):
+    def __init__(self, log: Callable[[str], object], clock_s: Callable[[], float] = time.monotonic):
         self._log, self._clock_s = log, clock_s
         self._lock = threading.Lock()
         self._said: dict[str, float] = {}

@@ -53,14 +53,15 @@ class DigitNode(LifecycleNode):
             "weights": networks.weights,
             "device": str(networks.device),
         }
-        self._stream = Stream(self, estimator)
+        self._stream = Stream(self, estimator, lambda: self.parameters)
         self._worker = Worker(self._stream)
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and answer images."""
         result = super().on_activate(state)
-        self._worker.start()
+        if self._worker is not None:
+            self._worker.start()
         self._timer = self.create_timer(_TICK_S, self._tick)
         return result
 
@@ -121,7 +122,8 @@ class DigitNode(LifecycleNode):
         self.parameters = parameters.read(self)
 
     def _tick(self) -> None:
-        self._diagnostics.publish(self._stream.tick(self._facts))
+        if self._stream is not None:
+            self._diagnostics.publish(self._stream.tick(self._facts))
 
 
 def main() -> int:

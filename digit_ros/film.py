@@ -57,6 +57,8 @@ class Film:
             raise OSError(f"{self._video} cannot be written as a video")
 
     def _write_last(self, duration_s: float) -> None:
+        if self._writer is None or self._last is None:
+            return
         frames = min(max(round(duration_s * RATE_HZ), 1), _MOST_FRAMES_A_PICTURE)
         for _ in range(frames):
             self._writer.write(self._last[0])

@@ -111,7 +111,7 @@ def image_from_array(picture: np.ndarray, encoding: str, header) -> Image:
     height, width = picture.shape[:2]
     # A buffer copied whole; assigning a list or bytes would make rclpy look at every byte.
     data = array("B")
-    data.frombytes(memoryview(np.ascontiguousarray(picture)).cast("B"))
+    data.frombytes(np.ascontiguousarray(picture).data.cast("B"))
     message = Image(header=header, height=height, width=width, encoding=encoding)
     message.step = len(data) // height
     message.data = data

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header
@@ -87,7 +87,7 @@ class Outputs:
         self._node = node
         self._skeleton = node.create_lifecycle_publisher(TwoHandSkeleton, "skeleton", 5)
         self._labels = node.create_lifecycle_publisher(LABEL_INFO_TYPE, "label_info", _LATCHED)
-        self._on_demand = {
+        self._on_demand: dict[str, LifecyclePublisher] = {
             topic: node.create_lifecycle_publisher(kind, topic, depth)
             for topic, (kind, depth, _) in ON_DEMAND.items()
         }

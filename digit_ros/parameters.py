@@ -133,7 +133,7 @@ def _descriptor(row: Field) -> ParameterDescriptor:
     rules = row.metadata
     descriptor = ParameterDescriptor(
         name=row.name,
-        type=_TYPES[row.type],
+        type=_TYPES[type(row.default)],
         description=rules["description"],
         additional_constraints=_allowed(row),
         read_only=not rules["live"],
@@ -153,12 +153,12 @@ def _allowed(row: Field) -> str:
         return ("0 or " if rules["or_zero"] else "") + "a number from {} to {}".format(
             *rules["bounds"]
         )
-    return {bool: "true or false", str: "text"}[row.type]
+    return {bool: "true or false", str: "text"}[type(row.default)]
 
 
 def _is_allowed(row: Field, value) -> bool:
     rules = row.metadata
-    if not isinstance(value, row.type):
+    if not isinstance(value, type(row.default)):
         return False
     if rules["choices"]:
         return value in rules["choices"]

@@ -20,6 +20,7 @@ _LAYOUT = (
     ("confidence", "f4"),
 )
 _DTYPE = np.dtype([(name, "<" + kind) for name, kind in _LAYOUT])
+_OFFSETS = {name: offset for name, (_, offset, *_) in (_DTYPE.fields or {}).items()}
 
 
 def skeleton_points(skeleton: TwoHandSkeleton) -> PointCloud2:
@@ -31,7 +32,7 @@ def skeleton_points(skeleton: TwoHandSkeleton) -> PointCloud2:
     cloud = np.concatenate([_records(skeleton.left, LEFT), _records(skeleton.right, RIGHT)])
     message = PointCloud2(header=skeleton.header, height=1, width=len(cloud), is_dense=True)
     message.fields = [
-        PointField(name=name, offset=_DTYPE.fields[name][1], datatype=_KINDS[kind], count=1)
+        PointField(name=name, offset=_OFFSETS[name], datatype=_KINDS[kind], count=1)
         for name, kind in _LAYOUT
     ]
     message.point_step = _DTYPE.itemsize

@@ -3,6 +3,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -36,8 +37,12 @@ class Stream:
         name: the image topic's full name.
     """
 
-    def __init__(self, node: LifecycleNode, estimator: DigitEstimator) -> None:
+    def __init__(
+        self, node: LifecycleNode, estimator: DigitEstimator, parameters: Callable[[], Parameters]
+    ) -> None:
+        """Make the topics; `parameters` gives the node's parameters as they are now."""
         self._node = node
+        self._now_given = parameters
         self._inbox = Inbox()
         self._tracker = estimator.tracker()
         self._reference_m = estimator.networks.hand_size_m
@@ -52,7 +57,7 @@ class Stream:
 
     @property
     def _parameters(self) -> Parameters:
-        return self._node.parameters
+        return self._now_given()
 
     def _reset(self) -> None:
         self._tracker.reset()

@@ -7,6 +7,7 @@ from typing import Any
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from digit_ros.parameters import Parameters
@@ -46,7 +47,8 @@ class Subscriptions:
         topic, self._type = _TRANSPORTS[parameters.image_transport]
         self.image_topic = node.resolve_topic_name(topic)
         self.camera_info_topic = node.resolve_topic_name("camera_info")
-        self._image = self._camera_info = None
+        self._image: Subscription | None = None
+        self._camera_info: Subscription | None = None
         self._reliability = BEST_EFFORT
 
     def open(self) -> None:
