@@ -124,14 +124,14 @@ class ArmDresser:
         corners = self._corners_left if arm.is_left else self._corners
         faces = corners.reshape(-1, 3)
         vertices = arm.vertices
-        normals = _vertex_normals(vertices, faces)
+        normals = vertex_normals(vertices, faces)
         behind = self._distance_behind_wrist(shape)
         cover = self._cover(behind, dress)
         seed = rng.uniform(0, 50, 3)
         folds = 1 + 0.5 * np.sin(behind * 160 + 3 * np.sin(shape.vertices[:, 0] * 120 + seed[0]))
         vertices = vertices + normals * (cover * dress.sleeve_thickness_m * folds)[:, None]
         if cover.any():
-            normals = _vertex_normals(vertices, faces)
+            normals = vertex_normals(vertices, faces)
         cloth = cover[faces].min(1) > 0.5
         colour, surface = self._paint(shape, dress, faces, cloth, behind)
         return Mesh(
@@ -156,7 +156,7 @@ class ArmDresser:
     def _paint(self, shape, dress, faces, cloth, behind) -> tuple[np.ndarray, np.ndarray]:
         model, count = self._model, len(faces) * 3
         corners = faces.reshape(-1)
-        palmar = np.clip((_vertex_normals(shape.vertices, model.faces)[:, 2] + 0.25) / 0.7, 0, 1)
+        palmar = np.clip((vertex_normals(shape.vertices, model.faces)[:, 2] + 0.25) / 0.7, 0, 1)
         palmar = palmar * (1 - np.clip((behind - 0.01) / 0.05, 0, 1))
         albedo = dress.skin + palmar[:, None] * (dress.palm - dress.skin)
         redness = self._redness(shape)
@@ -194,7 +194,8 @@ class ArmDresser:
         )
 
 
-def _vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Unit normals (N, 3) of vertices (N, 3) with faces (F, 3), weighed by area."""
     a, b, c = vertices[faces[:, 0]], vertices[faces[:, 1]], vertices[faces[:, 2]]
     normal = np.cross(b - a, c - a)
     out = np.empty_like(vertices)

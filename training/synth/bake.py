@@ -30,8 +30,6 @@ _THUMB_CMC_SHIFT_M, _THUMB_MCP_SHIFT_M = 0.010, 0.004
 
 def main() -> None:
     """Write the asset file and print its size."""
-    import torch
-
     model, rng = _build_model(), np.random.default_rng(20260101)
     arm = _ArmTopology(model)
     arms, joints = [], []
@@ -47,7 +45,6 @@ def main() -> None:
     error = np.abs((u[:, :NUM_COMPONENTS] * s[:NUM_COMPONENTS]) @ vt[:NUM_COMPONENTS] + mean - flat)
     print(f"shape basis: {NUM_COMPONENTS} components, largest error {error.max() * 1000:.2f} mm")
     scale = s[:NUM_COMPONENTS] / np.sqrt(NUM_ARM_IDENTITIES)
-    torch.manual_seed(0)
     bust = _bust(model, rng)
     ASSETS.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
@@ -186,8 +183,7 @@ def _bust(model, rng: np.random.Generator) -> dict[str, np.ndarray]:
         for g, p in groups.items()
     }
     other = full.sum(1) - share["head"] - share["torso"]
-    face_bones = [i for i, n in enumerate(labels) if n not in _known_body(labels)]
-    head = share["head"] + full[:, face_bones].sum(1)
+    head = share["head"]
     index = np.flatnonzero((head + share["torso"] > 0.5) | (other < 0.3))
     remap = np.full(len(full), -1)
     remap[index] = np.arange(len(index))
@@ -206,30 +202,6 @@ def _bust(model, rng: np.random.Generator) -> dict[str, np.ndarray]:
         "bust_eye": eye.astype(np.float16),
         "bust_head": head[index].astype(np.float16),
     }
-
-
-def _known_body(labels: list[str]) -> set[str]:
-    prefixes = (
-        "root",
-        "pelvis",
-        "upperleg",
-        "lowerleg",
-        "foot",
-        "toe",
-        "spine",
-        "clavicle",
-        "shoulder",
-        "upperarm",
-        "lowerarm",
-        "wrist",
-        "finger",
-        "metacarpal",
-        "neck",
-        "head",
-        "eye",
-        "breast",
-    )
-    return {n for n in labels if n.startswith(prefixes)}
 
 
 def _unit(v: np.ndarray) -> np.ndarray:

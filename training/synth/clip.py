@@ -18,6 +18,7 @@ from training.synth import contact
 from training.synth.arm_mesh import ArmDresser, random_dress
 from training.synth.clutter import Busts
 from training.synth.hand_model import ArmShape, HandModel, HandPose, PosedArm, axis_angle
+from training.synth.picture import over
 from training.synth.pose import blend, pose_from_curl
 from training.synth.renderer import Lighting, Renderer
 from training.synth.scene import orient
@@ -136,8 +137,7 @@ def render_clip(seed: int) -> tuple[list[np.ndarray], dict[str, np.ndarray], np.
             dresser.mesh(a, shape, dress, np.random.default_rng(seed + 2)) for a in arms.values()
         ]
         rgb, alpha, _ = renderer.render([*meshes, bust], k, WIDTH, HEIGHT, light, centre)
-        share = (255 - alpha[..., None]).astype(np.uint16)
-        frames.append(np.minimum(rgb + background * share // 255, 255).astype(np.uint8))
+        frames.append(over(rgb, alpha, background))
         joints = np.stack([arms["right"].joints, arms["left"].joints])
         projected = joints @ k.T
         cam.append(joints)

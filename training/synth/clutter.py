@@ -6,7 +6,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from training.synth.arm_mesh import Dress, _vertex_normals, linear, random_colour
+from training.synth.arm_mesh import Dress, linear, random_colour, vertex_normals
 from training.synth.bake import ASSETS
 from training.synth.renderer import OTHER_LABEL, Mesh
 
@@ -21,7 +21,7 @@ class Busts:
             self._lips = data["bust_lips"].astype(np.float64)
             self._eye = data["bust_eye"].astype(np.float64)
             self._head = data["bust_head"].astype(np.float64)
-        self._normals = [_vertex_normals(v, self._faces) for v in self._vertices]
+        self._normals = [vertex_normals(v, self._faces) for v in self._vertices]
 
     def mesh(self, model: np.ndarray, dress: Dress, rng: np.random.Generator) -> Mesh:
         """A random bust at `model` (4, 4) with the skin of `dress`."""

@@ -6,7 +6,6 @@ x toward the thumb, z out of the palm; metres. `mirror` makes a left arm of it.
 """
 
 from dataclasses import dataclass, field
-from functools import cache
 
 import numpy as np
 
@@ -91,11 +90,6 @@ class HandModel:
             self._nail_normal = data["thumb_nail_normal"].astype(np.float64)
         self.face_bone = self.weights[self.faces].sum(1).argmax(1)
 
-    @property
-    def num_identities(self) -> int:
-        """Number of baked identities."""
-        return len(self._identities)
-
     def shape(self, coefficients: np.ndarray) -> ArmShape:
         """Rest shape of (K,) coefficients, in units of one standard deviation."""
         points = self._mean + np.tensordot(coefficients, self._basis, axes=1)
@@ -156,12 +150,6 @@ class HandModel:
         rotations[upper] = forearm @ axis_angle(axis, pose.elbow)
         origins_rest[upper], origins[upper] = rest[21], elbow
         return elbow
-
-
-@cache
-def default_hand_model() -> HandModel:
-    """The one baked model of this process."""
-    return HandModel()
 
 
 def axis_angle(axis: np.ndarray, angle: float) -> np.ndarray:

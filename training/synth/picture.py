@@ -90,7 +90,7 @@ class Studio:
         rgb, alpha, labels = self.renderer.render(
             meshes, k, width, height, random_lighting(rng), centre
         )
-        rgb = _over(rgb, alpha, random_background(rng, height, width))
+        rgb = over(rgb, alpha, random_background(rng, height, width))
         projected = joints @ k.T
         return Picture(
             rgb,
@@ -150,7 +150,7 @@ def random_lighting(rng: np.random.Generator) -> Lighting:
     )
 
 
-def _over(rgb: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
+def over(rgb: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
     """Premultiplied foreground over a background, uint8."""
     share = (255 - alpha[..., None]).astype(np.uint16)
     return np.minimum(rgb + (background * share + 127) // 255, 255).astype(np.uint8)

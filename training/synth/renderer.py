@@ -70,7 +70,7 @@ class Lighting:
 
 
 class Renderer:
-    """One OpenGL context that draws pictures of at most `size` pixels square."""
+    """One OpenGL context; keeps its buffers for each size of picture that it has drawn."""
 
     def __init__(self) -> None:
         self._gl = moderngl.create_context(standalone=True, backend="egl")
