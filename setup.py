@@ -16,7 +16,7 @@ setup(
         include=["digit_core", "digit_core.*", "training", "training.*"],
         exclude=["*.__pycache__"],
     ),
-    package_data={"": ["*.safetensors", "*.json", "*.npz", "*.txt", "*.yaml"]},
+    package_data={"": ["*.cpp", "*.safetensors", "*.json", "*.npz", "*.txt", "*.yaml"]},
     install_requires=[
         "numpy>=1.26",
         "opencv-python>=4.10,<5",
@@ -25,6 +25,6 @@ setup(
     ],
     extras_require={
         "training": ["lmdb>=1.4", "pillow>=10"],
-        "render": ["anny==0.6.2", "moderngl==5.13.0", "trimesh>=4"],
+        "render": ["anny==0.6.2", "trimesh>=4"],
     },
 )

@@ -15,14 +15,13 @@ from digit_core import boxes
 from digit_core.network.detector import DETECTOR_SIZE as INPUT
 from digit_core.network.detector import STRIDE, UNIT_SIDE_PX
 from digit_core.pair import Candidate
-from digit_core.skeleton import SIDES
 
 GREY = 128
-#: Boxes of one side that overlap more are the same hand.
+#: Boxes that overlap more are the same hand.
 SAME_HAND_IOU = 0.5
-#: Where both sides claim one place, the other goes if its odds are this many e-folds worse.
-CLEAR_SIDE_LOGIT = 2.0
-_MOST_PER_SIDE = 8
+#: Places are looked at from the likeliest down, while their score is this share of its.
+_LEAST_SHARE = 0.3
+_MOST = 8
 
 
 @dataclass(frozen=True)
@@ -57,15 +56,11 @@ class Detection:
     """One place where a hand may be.
 
     Attributes:
-        side: "right" or "left", the one that claims it.
         score: probability.
-        side_logit: log-odds of right over left there.
         box: (4,) the square about the hand's joints, image pixels.
     """
 
-    side: str
     score: float
-    side_logit: float
     box: np.ndarray
 
     @property
@@ -108,7 +103,7 @@ def detect(
     peaks = functional.max_pool2d(scores, 3, stride=1, padding=1) == scores
     maps = torch.cat([scores, output.boxes.float(), peaks.float()], dim=1).cpu().numpy()
     return [
-        decode(m[:2], m[2:5], m[5:] > 0, box, threshold)
+        decode(m[0], m[1:4], m[4] > 0, box, threshold)
         for m, (_, box) in zip(maps, fitted, strict=True)
     ]
 
@@ -126,78 +121,58 @@ def decode(
     in input pixels.
 
     Args:
-        score_logits: (2, 32, 32) right, left.
+        score_logits: (32, 32).
         box_maps: (3, 32, 32).
-        peaks: (2, 32, 32) bool, where a score is the largest of its 3x3 neighbours.
+        peaks: (32, 32) bool, where a score is the largest of its 3x3 neighbours.
         fit: how the image was fitted in.
         threshold: least probability.
 
     Returns:
-        Detections, the surest first; one of each side for one place at most.
+        Detections, the surest first; one for one place at most.
     """
     floor = math.log(threshold / (1 - threshold))
-    # The other side's peak may stand a cell beside: compare with its best nearby.
-    nearby = np.stack([cv2.dilate(m, np.ones((3, 3), np.uint8)) for m in score_logits])
     found = []
     usable = peaks & (score_logits > floor) & np.isfinite(box_maps).all(axis=0)
-    for i, row, column in np.argwhere(usable):
-        logit = float(score_logits[i, row, column])
-        gap = logit - float(nearby[1 - i, row, column])
+    for row, column in np.argwhere(usable):
         dx, dy, log_side = (float(v) for v in box_maps[:, row, column])
         side = UNIT_SIDE_PX * math.exp(min(max(log_side, -4.0), 4.0))
         x, y = (column + 0.5 + dx) * STRIDE, (row + 0.5 + dy) * STRIDE
         box = fit.box_to_image(np.array([x - side / 2, y - side / 2, side, side]))
-        score = 1 / (1 + math.exp(-logit))
-        found.append(Detection(SIDES[i], score, gap if i == 0 else -gap, box))
+        found.append(Detection(1 / (1 + math.exp(-float(score_logits[row, column]))), box))
     found.sort(key=lambda d: -d.score)
     return _suppress(found)
 
 
 def _suppress(found: list[Detection]) -> list[Detection]:
-    """Keep the surest of each side at each place."""
+    """Keep the surest at each place."""
     kept: list[Detection] = []
     for detection in found:
-        rivals = [d for d in kept if d.side == detection.side]
-        if len(rivals) < _MOST_PER_SIDE and all(
-            boxes.iou(d.box, detection.box) < SAME_HAND_IOU for d in rivals
-        ):
+        if len(kept) < _MOST and all(boxes.iou(d.box, detection.box) < SAME_HAND_IOU for d in kept):
             kept.append(detection)
     return kept
 
 
-def choose(detections: Sequence[Detection], partner: np.ndarray | None = None) -> list[Candidate]:
-    """The pair to look at: of each side the surest and largest, one place not claimed twice.
-
-    A place that both sides claim with like odds gives both: the network then looks at both in
-    one crop and tells who is there.
+def choose(
+    detections: Sequence[Detection], most: int, partner: np.ndarray | None = None
+) -> list[Candidate]:
+    """The places to look at: the pose network decides which of them are hands.
 
     Args:
         detections: of one image.
+        most: how many to look at.
         partner: (4,) box of a hand already followed, whose like in size is preferred.
 
     Returns:
-        At most one candidate a side, right first.
+        Candidates, the surest and largest first.
     """
-    best = {side: _best(detections, side, partner) for side in SIDES}
-    right, left = best["right"], best["left"]
-    if right and left and boxes.iou(right.box, left.box) > SAME_HAND_IOU:
-        gap = _logit(right.score) - _logit(left.score)
-        if abs(gap) > CLEAR_SIDE_LOGIT:
-            best["left" if gap > 0 else "right"] = None
-    return [Candidate(d.box, d.side_logit, d.side) for d in best.values() if d is not None]
+    least = _LEAST_SHARE * max((d.score for d in detections), default=0.0)
 
-
-def _best(
-    detections: Sequence[Detection], side: str, partner: np.ndarray | None
-) -> Detection | None:
     def rank(d: Detection) -> float:
         if partner is None:
             return d.rank
         ratio = max(float(d.box[2]), 1e-6) / max(float(partner[2:].max()), 1e-6)
         return d.score * math.exp(-abs(math.log(ratio)))
 
-    return max((d for d in detections if d.side == side), key=rank, default=None)
-
-
-def _logit(p: float) -> float:
-    return math.log(p / (1 - p)) if 0 < p < 1 else math.copysign(20.0, p - 0.5)
+    likely = sorted((d for d in detections if d.score >= least), key=lambda d: -rank(d))[:most]
+    top = max((rank(d) for d in likely), default=1.0)
+    return [Candidate(d.box, weight=rank(d) / max(top, 1e-9)) for d in likely]

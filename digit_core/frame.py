@@ -23,6 +23,7 @@ from digit_core.skeleton import SIDES
 from digit_core.tracker import Tracker
 
 _MOST_BOXES = 2
+_MOST_LOOKS = 4
 
 
 class Frame:
@@ -65,7 +66,7 @@ class Frame:
 
     def take_detections(self, detections: Sequence[Detection]) -> None:
         """Add what the detector found to the places to look at."""
-        found = self.track.missing(detections) if self.track else choose(detections)
+        found = self.track.missing(detections) if self.track else choose(detections, _MOST_LOOKS)
         self._add(found)
 
     def take_readings(self, seen: Sequence[tuple[Look, Reading]]) -> None:

@@ -32,12 +32,14 @@ class Candidate:
     Attributes:
         box: (4,) about the joints, image pixels.
         side_logit: log-odds of right over left known beforehand; 0 is not known.
-        side: the side that claims it, None when unknown.
+        side: the side of a hand that is followed, None of a place newly found.
+        weight: what is preferred where there are more places than hands; at most 1.
     """
 
     box: np.ndarray
     side_logit: float = 0.0
     side: str | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Look:
         """Log-odds of right over left for a single hand in it; two candidates say nothing."""
         return self.candidates[0].side_logit if len(self.candidates) == 1 else 0.0
 
+    @property
+    def weight(self) -> float:
+        """The larger weight of its candidates."""
+        return max(c.weight for c in self.candidates)
+
 
 @dataclass(frozen=True)
 class Sighting:
@@ -65,6 +72,7 @@ class Sighting:
         side_logit: evidence for its side being right, over left.
         expected: the crop was meant for this side; a hand at another's edge is second choice.
         alone: the crop was laid about this hand alone.
+        weight: of the crop.
     """
 
     side: str
@@ -74,6 +82,7 @@ class Sighting:
     side_logit: float
     expected: bool = True
     alone: bool = True
+    weight: float = 1.0
 
     @property
     def joints_2d(self) -> np.ndarray:
@@ -103,8 +112,12 @@ def are_together(a: np.ndarray, b: np.ndarray, margin: float = MARGIN) -> bool:
 
 
 def plan(candidates: Sequence[Candidate], margin: float = MARGIN) -> list[Look]:
-    """One crop for each candidate, or one around both where the two are together."""
-    if len(candidates) == 2 and are_together(candidates[0].box, candidates[1].box, margin):
+    """One crop for each candidate, or one around both where the two are together.
+
+    Places newly found are looked at one by one: which of them are hands is not known yet.
+    """
+    known = len(candidates) == 2 and all(c.side for c in candidates)
+    if known and are_together(candidates[0].box, candidates[1].box, margin):
         both = boxes.union(candidates[0].box, candidates[1].box)
         return [Look(Crop.around(both), tuple(candidates))]
     return [Look(Crop.around(c.box), (c,)) for c in candidates]
@@ -128,16 +141,30 @@ def resolve(
         At most one sighting a side, right first; no hand twice.
     """
     found = [s for look, reading in seen for s in _in_crop(look, reading, thresholds)]
-    taken: dict[str, Sighting] = {}
-    # Who is surest of its side keeps it.
-    for sighting in sorted(found, key=lambda s: (not s.expected, -abs(s.side_logit))):
-        if any(_is_twin(other, sighting) for other in taken.values()):
-            continue
-        if sighting.side in taken:
-            sighting = _other_side(sighting)
-        if sighting.side not in taken and sighting.confidence >= thresholds[sighting.side]:
-            taken[sighting.side] = sighting
-    return {side: taken[side] for side in SIDES if side in taken}
+    found.sort(key=lambda s: (not s.expected, -s.weight * s.confidence))
+    if not found:
+        return {}
+    first = found[0]
+    for other in found[1:]:
+        if not _is_twin(first, other) and (pair := _of_two_sides(first, other, thresholds)):
+            return {s.side: s for s in pair}
+    return {first.side: first}
+
+
+def _of_two_sides(
+    a: Sighting, b: Sighting, thresholds: Mapping[str, float]
+) -> tuple[Sighting, Sighting] | None:
+    """Two hands as a right and a left one, in this order; None where that cannot be.
+
+    Who is surest of its side keeps it.
+    """
+    if a.side == b.side:
+        sure, other = sorted((a, b), key=lambda s: -abs(s.side_logit))
+        other = _other_side(other)
+        if other.confidence < thresholds[other.side]:
+            return None
+        a, b = sure, other
+    return (a, b) if a.side == SIDES[0] else (b, a)
 
 
 def _in_crop(look: Look, reading: Reading, thresholds: Mapping[str, float]) -> list[Sighting]:
@@ -164,7 +191,8 @@ def _one_of_both(look: Look, reading: Reading, channel: int, p: float) -> Sighti
     logit = float(np.clip(reading.presence_logit[channel], 0, _LOGIT_LIMIT))
     expected = any(c.side in (side, None) for c in look.candidates)
     signed = logit if channel == 0 else -logit
-    return Sighting(side, p, channel, reading, signed, expected, len(look.candidates) == 1)
+    alone = len(look.candidates) == 1
+    return Sighting(side, p, channel, reading, signed, expected, alone, look.weight)
 
 
 def _single(look: Look, reading: Reading, p: np.ndarray) -> Sighting:
@@ -177,7 +205,7 @@ def _single(look: Look, reading: Reading, p: np.ndarray) -> Sighting:
     if SIDES[channel] != side:
         confidence *= float(sigmoid(abs(logit)))
     alone = len(look.candidates) == 1
-    return Sighting(side, confidence, channel, reading, logit, alone=alone)
+    return Sighting(side, confidence, channel, reading, logit, alone=alone, weight=look.weight)
 
 
 def _other_side(sighting: Sighting) -> Sighting:

@@ -33,6 +33,8 @@ _SIDE_LIMIT = 6.0
 _SWAPS_BELIEVED = 8
 #: An exchange shows when the other assignment is this much nearer to the last frame.
 _SWAP_RATIO = 0.5
+#: Places looked at in one search.
+_MOST_NEW = 3
 
 
 @dataclass(frozen=True)
@@ -125,12 +127,8 @@ class Tracker:
         self._frames_to_search = self.settings.detect_every
         held = list(self._held.values())
         partner = held[0].box if held else None
-        free = [
-            d
-            for d in detections
-            if d.side not in self._held and not any(_same(d.box, h.box) for h in held)
-        ]
-        return choose(free, partner)
+        free = [d for d in detections if not any(_same(d.box, h.box) for h in held)]
+        return choose(free, _MOST_NEW, partner)
 
     def new_boxes(self, given: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Of boxes given from outside those where no hand is followed yet."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`digit-lite`: the outputs of DIGIT from a small encoder, real time on a CPU.
 
-All that costs runs at stride 16 and beyond; heatmaps and parts come out at stride 4 by pixel
+All that costs runs at stride 8 and beyond; heatmaps and parts come out at stride 4 by pixel
 shuffle, which is as good for what is smooth and costs a fifth.
 """
 
@@ -16,10 +16,10 @@ NUM_JOINTS_TWO_HANDS = 42
 NUM_PARTS = 33
 #: The depth axis has 64 cells whatever the picture's size; the wrist's own depth is the middle.
 DEPTH_CELLS = 64.0
-#: Crops are scaled by this first: the weights are trained on crops of 192 pixels.
-INPUT_SCALE = 0.75
+#: Crops are scaled by this first: the weights are trained on crops of 224 pixels.
+INPUT_SCALE = 0.875
 #: Heatmap cells in one feature cell, along one side.
-SHUFFLE = 4
+SHUFFLE = 2
 #: Centre of heatmap cell 0 in cells, patch pixel 0's centre being 0: pixels 0..3 centre at 1.5.
 CELL_CENTRE = 1.5 / 4
 
@@ -29,8 +29,8 @@ class DigitLite(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        width, head = 96, 128
-        self.trunk = ResidualPyramid((16, 32, 48), ((64, 2), (128, 2), (256, 2)), width)
+        width, head = 64, 96
+        self.trunk = ResidualPyramid((16, 32), ((64, 2), (128, 2), (256, 2)), width)
         self.context = nn.Linear(256, width)
         self.head = ConvNormReLU(width, head)
         self.heatmap = nn.Conv2d(head, SHUFFLE**2 * NUM_JOINTS_TWO_HANDS, 1)
@@ -46,7 +46,7 @@ class DigitLite(nn.Module):
     def forward(self, images: Tensor) -> DigitOutput:
         """Images (B, 3, H, W) float RGB in [0, 1] to `DigitOutput`.
 
-        H and W times INPUT_SCALE must be multiples of 64.
+        H and W times INPUT_SCALE must be multiples of 32.
 
         Heatmaps are (B, 42, H/4, W/4) and parts (B, 33, H/2, W/2): 64 and 128 at 256 pixels.
         """
@@ -101,7 +101,7 @@ def decode_joints(heatmaps: Tensor, depth: Tensor, scale: float = 1.0) -> Tensor
 
     Args:
         heatmaps: (B, J, H, W) scores.
-        depth: (B, J, H/4, W/4) root-relative depth, 1 for 200 mm.
+        depth: (B, J, H/2, W/2) root-relative depth, 1 for 200 mm.
         scale: by which the picture was scaled before.
 
     Returns:

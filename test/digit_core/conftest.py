@@ -153,7 +153,7 @@ class PaintedDetector(nn.Module):
 
     def forward(self, images: torch.Tensor) -> DetectorOutput:
         self.calls += 1
-        scores, boxes = np.full((2, 32, 32), -8.0), np.zeros((3, 32, 32))
+        scores, boxes = np.full((1, 32, 32), -8.0), np.zeros((3, 32, 32))
         for side in self.scene.hands:
             if side in self.scene.detector:
                 self.paint(side, scores, boxes)
@@ -169,8 +169,7 @@ class PaintedDetector(nn.Module):
         low, high = points.min(axis=0), points.max(axis=0)
         center = (low + high) / 2
         column, row = np.clip((center / 8).astype(int), 0, 31)
-        i = ("right", "left").index(self.scene.named[side])
-        scores[i, row, column] = self.scene.detector[side]
+        scores[0, row, column] = self.scene.detector[side]
         boxes[:2, row, column] = center / 8 - 0.5 - (column, row)
         boxes[2, row, column] = np.log((high - low).max() / 32)
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from digit_core import boxes
 from digit_core.detection import Detection, choose, decode, detect, letterbox
 from digit_core.network.detector import DetectorOutput
 
@@ -26,7 +25,7 @@ class Painted(nn.Module):
 
 
 def maps() -> tuple[np.ndarray, np.ndarray]:
-    return np.full((2, 32, 32), -9.0), np.zeros((3, 32, 32))
+    return np.full((1, 32, 32), -9.0), np.zeros((3, 32, 32))
 
 
 def found(scores, box_maps, shape=(256, 256), threshold=0.3) -> list[Detection]:
@@ -39,31 +38,22 @@ def test_a_cell_means_centre_and_side():
     scores[0, 10, 20] = 2.0
     box_maps[:, 10, 20] = 0.25, -0.5, math.log(1.5)
     (d,) = found(scores, box_maps)
-    assert d.side == "right" and d.score == pytest.approx(1 / (1 + math.exp(-2)))
+    assert d.score == pytest.approx(1 / (1 + math.exp(-2)))
     x, y, side = (20.75) * 8, (10.0) * 8, 48
     assert d.box.tolist() == pytest.approx([x - side / 2, y - side / 2, side, side])
-    assert d.side_logit == pytest.approx(11.0)  # right over left: 2 - (-9)
-
-
-def test_left_is_the_second_map_and_its_logit_is_negative():
-    scores, box_maps = maps()
-    scores[1, 5, 5], scores[0, 5, 6] = 3.0, 1.0
-    first, second = found(scores, box_maps)
-    assert (first.side, second.side) == ("left", "right")
-    assert first.side_logit == pytest.approx(-2.0)
 
 
 def test_only_peaks_above_the_threshold_count():
     scores, box_maps = maps()
     scores[0, 8:12, 8:12] = 1.0
     scores[0, 10, 10] = 1.5
-    scores[1, 20, 20] = -1.0  # probability 0.27
+    scores[0, 20, 20] = -1.0  # probability 0.27
     assert len([d for d in found(scores, box_maps) if d.score > 0.8]) == 1
-    assert {d.side for d in found(scores, box_maps)} == {"right"}
-    assert {d.side for d in found(scores, box_maps, threshold=0.2)} == {"right", "left"}
+    assert min(d.score for d in found(scores, box_maps)) > 0.7
+    assert min(d.score for d in found(scores, box_maps, threshold=0.2)) < 0.3
 
 
-def test_overlapping_boxes_of_one_side_are_one_hand():
+def test_overlapping_boxes_are_one_hand():
     scores, box_maps = maps()
     box_maps[2] = math.log(3)  # 96 pixels
     scores[0, 10, 10], scores[0, 12, 12], scores[0, 25, 25] = 3.0, 2.0, 1.0
@@ -118,35 +108,27 @@ def test_maps_that_are_not_numbers_find_nothing():
     assert found(scores, box_maps) == []
 
 
-def at(side: str, score: float, x: float, size: float = 100, logit: float = 3.0) -> Detection:
-    sign = 1 if side == "right" else -1
-    return Detection(side, score, sign * logit, np.array([x, 100.0, size, size]))
+def at(score: float, x: float, size: float = 100) -> Detection:
+    return Detection(score, np.array([x, 100.0, size, size]))
 
 
-def test_choose_takes_the_largest_and_surest_of_each_side():
-    near, far = at("right", 0.8, 0, 200), at("right", 0.9, 500, 60)
-    chosen = choose([far, near, at("left", 0.5, 300)])
-    assert [c.side for c in chosen] == ["right", "left"]
-    assert chosen[0].box is near.box
+def test_choose_takes_the_largest_and_surest_first():
+    near, far, doubtful = at(0.8, 0, 200), at(0.9, 500, 60), at(0.1, 300, 400)
+    chosen = choose([far, near, doubtful], most=4)
+    assert [c.box is d.box for c, d in zip(chosen, (near, far), strict=True)] == [True, True]
+    assert chosen[0].weight == 1.0 > chosen[1].weight > 0
+    assert all(c.side is None and c.side_logit == 0 for c in chosen)
+    assert len(choose([far, near, at(0.85, 700)], most=2)) == 2
 
 
 def test_choose_prefers_the_partner_s_like_in_size():
-    big, small = at("left", 0.9, 0, 400), at("left", 0.9, 500, 90)
-    assert choose([big, small])[0].box is big.box
-    assert choose([big, small], partner=np.array([0, 0, 100, 80]))[0].box is small.box
-
-
-def test_one_place_claimed_by_both_sides():
-    clear = [at("right", 0.95, 100), at("left", 0.4, 110)]
-    assert [c.side for c in choose(clear)] == ["right"]
-    assert [c.side for c in choose([at("right", 0.4, 100), at("left", 0.95, 110)])] == ["left"]
-    # With like odds both stay: hands may be clasped, and the network will tell.
-    unclear = [at("right", 0.7, 100), at("left", 0.6, 110)]
-    assert [c.side for c in choose(unclear)] == ["right", "left"]
-    assert boxes.iou(unclear[0].box, unclear[1].box) > 0.5
+    big, small = at(0.9, 0, 400), at(0.9, 500, 90)
+    assert choose([big, small], 2)[0].box is big.box
+    assert choose([big, small], 2, partner=np.array([0, 0, 100, 80]))[0].box is small.box
 
 
 def test_nothing_found_nothing_chosen():
-    assert choose([]) == []
-    assert decode(*maps(), np.zeros((2, 32, 32), bool), letterbox(np.zeros((9, 9, 3), np.uint8))[1],
-                  0.3) == []  # fmt: skip
+    assert choose([], 4) == []
+    scores, box_maps = maps()
+    fit = letterbox(np.zeros((9, 9, 3), np.uint8))[1]
+    assert decode(scores[0], box_maps, np.zeros((32, 32), bool), fit, 0.3) == []

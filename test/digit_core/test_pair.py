@@ -53,9 +53,14 @@ def test_hands_far_apart_get_a_crop_each():
 
 
 def test_hands_together_get_one_crop_around_both():
-    (one,) = plan([Candidate(box(0)), Candidate(box(90))])
+    (one,) = plan([Candidate(box(0), 4, "right"), Candidate(box(90), -4, "left")])
     assert one.crop.center_x == 95 and one.crop.side == pytest.approx(190 * 1.25)
     assert len(one.candidates) == 2
+
+
+def test_places_newly_found_are_looked_at_one_by_one():
+    looks = plan([Candidate(box(0)), Candidate(box(90)), Candidate(box(30))])
+    assert [k.crop.center_x for k in looks] == [50, 140, 80]
 
 
 @pytest.mark.parametrize("gap, together", [(5, True), (12, True), (13, False), (60, False)])
@@ -68,8 +73,8 @@ def test_a_small_hand_beside_a_large_one_s_crop():
     assert are_together(box(0, 400), box(440, 50))  # the large one's crop reaches 450
 
 
-def test_network_and_detector_decide_the_side_together():
-    seen = [(look(3.0), reading(-0.5, 0.4))]  # the network leans left, the detector right
+def test_network_and_memory_decide_the_side_together():
+    seen = [(look(3.0), reading(-0.5, 0.4))]  # the network leans left, earlier frames said right
     (s,) = resolve(seen, ON).values()
     assert s.side == "right" and s.channel == 1  # its joints come from where the network saw it
     seen = [(look(0.3), reading(-0.5, 0.4))]
@@ -135,6 +140,20 @@ def test_two_people_s_right_hands_are_one_right_hand():
         (look(3.0), reading(4.0, -5.0, right=hand_at(300))),
     ]
     assert set(resolve(seen, ON)) == {"right"}
+
+
+def test_of_many_places_the_heaviest_hands_are_taken():
+    def place(weight: float) -> Look:
+        return Look(Crop(0, 0, 100), (Candidate(np.zeros(4), weight=weight),))
+
+    seen = [
+        (place(0.3), reading(4.0, -5.0, right=hand_at(600))),  # somebody behind
+        (place(1.0), reading(2.0, -5.0, right=hand_at(0))),
+        (place(0.9), reading(-4.0, 3.0, left=hand_at(300))),
+        (place(0.8), reading(-4.0, -3.0, left=hand_at(450))),  # no hand
+    ]
+    found = resolve(seen, ON)
+    assert found["right"].joints_2d[0, 0] < 200 < found["left"].joints_2d[0, 0] < 420
 
 
 def test_a_hand_s_own_crop_comes_before_another_s_edge():

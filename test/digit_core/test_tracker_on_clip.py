@@ -9,7 +9,6 @@ from digit_core import DigitEstimator, TwoHands, weights
 
 
 @pytest.mark.skipif(not weights.BUNDLED.is_file(), reason="there are no bundled weights yet")
-@pytest.mark.xfail(strict=True, reason="the bundled weights are a first training run: README")
 def test_the_bundled_weights_follow_the_clip():
     truth = read_truth(CLIP)
     results = follow(CLIP, truth, DigitEstimator.load(device="cpu"))

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the weights file that digit_core ships, from the two training states.
 
-`python -m training.default_weights.bundle --pose P.pt --detector D.pt` takes the averaged weights,
-rounds them to 16 bits and names what they are.
+`python -m training.default_weights.bundle --pose STATE --detector STATE` takes the averaged
+weights, rounds them to 16 bits and names what they are.
 """
 
 import argparse
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from digit_core.hand_size import ADULT_HAND_SIZE_M
 from digit_core.weights import BUNDLED, DETECTOR, POSE
@@ -17,22 +17,8 @@ from digit_core.weights import BUNDLED, DETECTOR, POSE
 
 def averaged(state: Path) -> tuple[dict[str, torch.Tensor], int]:
     """Averaged weights of a training state, and how many samples it has seen."""
-    saved = torch.load(state, map_location="cpu", weights_only=True)
-    weights = {
-        k.removeprefix("module."): v for k, v in saved["average"].items() if k != "n_averaged"
-    }
-    return weights, saved["samples"]
-
-
-def weights_to_start_from(path: Path, prefix: str) -> dict[str, torch.Tensor]:
-    """Weights of one network from a training state, or from a bundle, whose optimiser is gone."""
-    if path.suffix != ".safetensors":
-        return averaged(path)[0]
-    return {
-        k.removeprefix(prefix): v.float() if v.is_floating_point() else v
-        for k, v in load_file(path).items()
-        if k.startswith(prefix)
-    }
+    saved = torch.load(state / "average.pt", map_location="cpu", weights_only=True)
+    return saved["weights"], saved["samples"]
 
 
 def write_bundle(pose: Path, detector: Path, output: Path) -> None:

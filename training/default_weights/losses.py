@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from digit_core.network.detector import DetectorOutput
 from digit_core.network.output import DigitOutput
 
 #: Standard deviation of the heatmap target, as a share of the crop's side.
@@ -12,7 +13,7 @@ _TARGET_SIGMA = 0.02
 
 
 def pose_losses(output: DigitOutput, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weighted loss terms of one batch, see `crops.draw_crop` for the targets."""
+    """Weighted loss terms of one batch, see `targets.pose_targets`."""
     valid = batch["valid"].float()
     count = valid.sum().clamp(min=1)
     size = output.heatmaps.shape[-1]
@@ -39,34 +40,27 @@ def pose_losses(output: DigitOutput, batch: dict[str, Tensor]) -> dict[str, Tens
 
 def part_loss(logits: Tensor, parts: Tensor) -> Tensor:
     """Cross entropy at stride 4, logits (B, 33, S/4, S/4); background weighs a third."""
-    weight = logits.new_ones(logits.shape[1])
-    weight[0] = 0.33
-    return F.cross_entropy(logits, parts[:, ::2, ::2].long(), weight=weight)
+    # Made on the device: a captured graph may not copy from the host.
+    weight = torch.ones_like(logits[0, :, 0, 0])
+    weight[:1].fill_(0.33)
+    return F.cross_entropy(logits, parts, weight=weight)
 
 
-def detector_losses(
-    output: tuple[Tensor, Tensor, Tensor], batch: dict[str, Tensor]
-) -> dict[str, Tensor]:
-    """Loss terms of `HandDetector.hand_and_side`, see `frames.draw_frame` for the targets.
+def detector_losses(output: DetectorOutput, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Loss terms of the detector, see `targets.detector_targets`.
 
-    Focal loss for hands (Lin et al. 2017, as CenterNet uses it), cross entropy for their sides
-    where one side is there alone, L1 for the boxes.
+    Focal loss for hands (Lin et al. 2017, as CenterNet uses it), L1 for the boxes.
     """
-    hand, side, boxes = output
     heat = batch["heat"].amax(1, keepdim=True)
-    ignore = batch["ignore"].any(1, keepdim=True) & (heat < 0.999)
-    p = hand.sigmoid().clamp(1e-5, 1 - 1e-5)
+    ignore = batch["ignore"].any(1, keepdim=True)
+    p = output.score_logits.sigmoid().clamp(1e-5, 1 - 1e-5)
     positive = heat >= 0.999
     found = -torch.log(p) * (1 - p) ** 2 * positive
     wrong = -torch.log(1 - p) * p**2 * (1 - heat) ** 4 * (~positive & ~ignore)
-    right, left = batch["heat"][:, :1], batch["heat"][:, 1:]
-    told = (right - left).abs() * (heat > 0.4)
-    sides = F.binary_cross_entropy_with_logits(side, (right > left).float(), reduction="none")
     weight = batch["weight"][:, None]
-    error = (boxes - batch["boxes"]).abs() * weight
+    error = (output.boxes - batch["boxes"]).abs() * weight
     return {
         "score": (found.sum() + wrong.sum()) / positive.sum().clamp(min=1),
-        "sides": (sides * told).sum() / told.sum().clamp(min=1),
         "boxes": error.sum() / weight.sum().clamp(min=1),
     }
 

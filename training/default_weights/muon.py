@@ -17,7 +17,7 @@ _A, _B, _C, _STEPS = 3.4445, -4.7750, 2.0315, 5
 class Muon(torch.optim.Optimizer):
     """For convolution weights, each taken as a matrix (out, in * kernel); others go to AdamW."""
 
-    def __init__(self, params, lr: float, weight_decay: float = 0.02) -> None:
+    def __init__(self, params, lr: float | Tensor, weight_decay: float = 0.02) -> None:
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -28,12 +28,12 @@ class Muon(torch.optim.Optimizer):
                 if p.grad is not None:
                     self._update(p, group["lr"], group["weight_decay"])
 
-    def _update(self, p: Tensor, lr: float, decay: float) -> None:
+    def _update(self, p: Tensor, lr: float | Tensor, decay: float) -> None:
         momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
         momentum.mul_(_MOMENTUM).add_(p.grad)
         update = orthogonal(p.grad.add(momentum, alpha=_MOMENTUM).flatten(1))
         scale = 0.2 * max(update.shape) ** 0.5
-        p.mul_(1 - lr * decay).add_(update.view(p.shape), alpha=-lr * scale)
+        p.mul_(1 - lr * decay).sub_(update.view(p.shape) * (lr * scale))
 
 
 def orthogonal(matrix: Tensor) -> Tensor:

@@ -13,21 +13,28 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
-from training.synth import contact
-from training.synth.arm_mesh import ArmDresser, random_dress
-from training.synth.clutter import Busts
-from training.synth.hand_model import ArmShape, HandModel, HandPose, PosedArm, axis_angle
-from training.synth.picture import over
-from training.synth.pose import blend, pose_from_curl
-from training.synth.renderer import Lighting, Renderer
-from training.synth.scene import orient
+from digit_core.hand_size import ADULT_HAND_SIZE_M
+from training.synth import contact, lighting
+from training.synth.draws import Draws
+from training.synth.hand_model import Arms, HandModel, Poses, Shapes
+from training.synth.looks import random_looks
+from training.synth.meshes import NUM_THINGS, Things
+from training.synth.pairs import Pairs, orient
+from training.synth.picture import Studio, over
+from training.synth.pose import GESTURES, blend, poses_from_curl
+from training.synth.rotations import axis_angle
+from training.synth.views import Camera
 
 WIDTH, HEIGHT, FPS, SECONDS = 640, 480, 25, 8
 FOCAL_PX = 560.0
-#: First identity of those kept aside (see `shards.TRAINED_IDENTITIES`).
+#: One of the identities that are kept aside (see `default_weights.stream.TEST_IDENTITIES`).
 _IDENTITIES = range(360, 400)
 _ALLOWED_M = 0.004
+_CENTRE = (0.0, 0.05, 0.62)
+_CHUNK, _PEOPLE = 20, 40
 
 
 @dataclass
@@ -38,141 +45,155 @@ class Key:
         time_s: when.
         wrist: (3,) metres.
         forearm, palm: directions of the forearm (elbow to wrist) and out of the palm.
-        curl: (5,) thumb to pinky, 0 straight to 1 curled.
+        gesture: a name of `GESTURES`.
     """
 
     time_s: float
     wrist: tuple[float, float, float]
     forearm: tuple[float, float, float]
     palm: tuple[float, float, float]
-    curl: tuple[float, float, float, float, float]
+    gesture: str
 
 
-_OPEN, _FIST, _POINT = (0, 0, 0, 0, 0), (0.8, 1, 1, 1, 1), (0.7, 0, 1, 1, 1)
-_PINCH, _RELAXED = (0.55, 0.55, 0.1, 0.05, 0.0), (0.2, 0.2, 0.28, 0.34, 0.4)
 #: The left hand's keys are mirrored in x.
 _RIGHT = (
-    Key(0.0, (0.20, -0.04, 0.0), (-0.1, 1.0, -0.35), (0.0, 0.1, -1.0), _OPEN),
-    Key(1.2, (0.17, -0.03, 0.0), (-0.2, 1.0, -0.3), (-0.5, 0.0, -1.0), _FIST),
-    Key(2.2, (0.11, -0.05, 0.0), (-0.5, 0.9, -0.3), (-0.9, 0.0, -0.5), _POINT),
-    Key(3.2, (0.085, -0.05, 0.0), (-0.7, 0.8, -0.2), (-0.8, -0.2, -0.5), _RELAXED),
-    Key(4.4, (-0.05, -0.03, -0.06), (-0.8, 0.6, -0.3), (-0.2, 0.1, -1.0), _OPEN),
-    Key(5.4, (-0.06, 0.0, -0.06), (-0.8, 0.7, -0.3), (0.1, 0.2, -1.0), _OPEN),
-    Key(6.6, (0.14, -0.03, 0.0), (-0.3, 1.0, -0.3), (-0.6, 0.0, -0.8), _PINCH),
-    Key(8.0, (0.20, -0.04, 0.0), (-0.1, 1.0, -0.35), (0.0, 0.1, -1.0), _OPEN),
+    Key(0.0, (0.20, -0.04, 0.0), (-0.1, 1.0, -0.35), (0.0, 0.1, -1.0), "open"),
+    Key(1.2, (0.17, -0.03, 0.0), (-0.2, 1.0, -0.3), (-0.5, 0.0, -1.0), "fist"),
+    Key(2.2, (0.11, -0.05, 0.0), (-0.5, 0.9, -0.3), (-0.9, 0.0, -0.5), "point"),
+    Key(3.2, (0.085, -0.05, 0.0), (-0.7, 0.8, -0.2), (-0.8, -0.2, -0.5), "relaxed"),
+    Key(4.4, (-0.05, -0.03, -0.06), (-0.8, 0.6, -0.3), (-0.2, 0.1, -1.0), "open"),
+    Key(5.4, (-0.06, 0.0, -0.06), (-0.8, 0.7, -0.3), (0.1, 0.2, -1.0), "open"),
+    Key(6.6, (0.14, -0.03, 0.0), (-0.3, 1.0, -0.3), (-0.6, 0.0, -0.8), "pinch"),
+    Key(8.0, (0.20, -0.04, 0.0), (-0.1, 1.0, -0.35), (0.0, 0.1, -1.0), "open"),
 )
 _LEFT = (
-    Key(0.0, (0.20, -0.02, 0.0), (-0.1, 1.0, -0.35), (-0.3, 0.1, -1.0), _RELAXED),
-    Key(1.2, (0.17, -0.05, 0.0), (-0.2, 1.0, -0.3), (0.1, 0.1, -1.0), _POINT),
-    Key(2.2, (0.11, -0.05, 0.0), (-0.5, 0.9, -0.3), (-0.9, 0.0, -0.5), _POINT),
-    Key(3.2, (0.085, -0.06, 0.0), (-0.7, 0.8, -0.2), (-0.8, -0.2, -0.5), _OPEN),
-    Key(4.4, (-0.05, -0.06, 0.04), (-0.8, 0.6, -0.3), (-0.2, 0.1, -1.0), _RELAXED),
-    Key(5.4, (-0.06, -0.09, 0.04), (-0.8, 0.7, -0.3), (-0.3, 0.0, -1.0), _FIST),
-    Key(6.6, (0.14, -0.06, 0.0), (-0.3, 1.0, -0.3), (-0.6, 0.0, -0.8), _OPEN),
-    Key(8.0, (0.20, -0.02, 0.0), (-0.1, 1.0, -0.35), (-0.3, 0.1, -1.0), _RELAXED),
+    Key(0.0, (0.20, -0.02, 0.0), (-0.1, 1.0, -0.35), (-0.3, 0.1, -1.0), "relaxed"),
+    Key(1.2, (0.17, -0.05, 0.0), (-0.2, 1.0, -0.3), (0.1, 0.1, -1.0), "point"),
+    Key(2.2, (0.11, -0.05, 0.0), (-0.5, 0.9, -0.3), (-0.9, 0.0, -0.5), "point"),
+    Key(3.2, (0.085, -0.06, 0.0), (-0.7, 0.8, -0.2), (-0.8, -0.2, -0.5), "open"),
+    Key(4.4, (-0.05, -0.06, 0.04), (-0.8, 0.6, -0.3), (-0.2, 0.1, -1.0), "relaxed"),
+    Key(5.4, (-0.06, -0.09, 0.04), (-0.8, 0.7, -0.3), (-0.3, 0.0, -1.0), "fist"),
+    Key(6.6, (0.14, -0.06, 0.0), (-0.3, 1.0, -0.3), (-0.6, 0.0, -0.8), "open"),
+    Key(8.0, (0.20, -0.02, 0.0), (-0.1, 1.0, -0.35), (-0.3, 0.1, -1.0), "relaxed"),
 )
 
 
-def trajectory(model: HandModel, shape: ArmShape, seed: int) -> list[dict[str, PosedArm]]:
-    """Both hands of every frame in the person's frame, parted where they would cut each other."""
-    times = np.arange(FPS * SECONDS) / FPS
-    right = _one_hand(model, shape, _RIGHT, times, seed)
-    left = [arm.mirrored() for arm in _one_hand(model, shape, _LEFT, times, seed + 1)]
-    push = np.zeros((len(times), 3))
-    for i, (a, b) in enumerate(zip(right, left, strict=True)):
-        moved = contact.push_apart(a.joints, shape.size_m, b.joints, shape.size_m, _ALLOWED_M)
-        push[i] = moved if moved is not None else (0.0, 0.0, 0.12)
+def trajectory(model: HandModel, shapes: Shapes, seed: int) -> Arms:
+    """Arms (n, 2) of every frame in the person's frame, parted where they would cut each other."""
+    times = torch.arange(FPS * SECONDS) / FPS
+    right = _one_hand(model, shapes, _RIGHT, times, seed)
+    left = _one_hand(model, shapes, _LEFT, times, seed + 1).mirrored()
+    size = shapes.size_m
+    push, _ = contact.push_apart(right.joints, size, left.joints, size, _ALLOWED_M)
     window = np.hanning(17) / np.hanning(17).sum()
     smooth = np.stack(
-        [np.convolve(np.pad(push[:, k], 8, "edge"), window, "valid") for k in range(3)], 1
+        [np.convolve(np.pad(p, 8, "edge"), window, "valid") for p in push.T.numpy()], 1
     )
-    smooth += np.sign(smooth) * 0.25 * np.abs(smooth)
-    return [
-        {"right": a, "left": b.transformed(np.eye(3), s)}
-        for a, b, s in zip(right, left, smooth, strict=True)
-    ]
+    left = left.transformed(torch.eye(3), torch.from_numpy(1.25 * smooth).float())
+    return Arms(*(torch.stack([getattr(right, k), getattr(left, k)], 1) for k in vars(right)))
 
 
-def _one_hand(model, shape, keys: tuple[Key, ...], times: np.ndarray, seed: int) -> list[PosedArm]:
-    poses = [_pose(k.curl, seed + 10 * i) for i, k in enumerate(keys)]
-    arms = []
-    for t in times:
-        i = min(np.searchsorted([k.time_s for k in keys], t, side="right"), len(keys) - 1)
-        a, b = keys[i - 1], keys[i]
-        u = (t - a.time_s) / (b.time_s - a.time_s)
-        u = u * u * (3 - 2 * u)
-        mix = lambda x, y: (1 - u) * np.asarray(x) + u * np.asarray(y)  # noqa: E731, B023
-        arm = model.pose(shape, blend(poses[i - 1], poses[i], u))
-        rotation = orient(arm, mix(a.forearm, b.forearm), mix(a.palm, b.palm))
-        arms.append(arm.transformed(rotation, mix(a.wrist, b.wrist)))
-    return arms
+def _one_hand(
+    model: HandModel, shapes: Shapes, keys: tuple[Key, ...], times: Tensor, seed: int
+) -> Arms:
+    after = torch.searchsorted(torch.tensor([k.time_s for k in keys]), times, right=True)
+    after = after.clamp(max=len(keys) - 1)
+    when = torch.tensor([k.time_s for k in keys])
+    u = (times - when[after - 1]) / (when[after] - when[after - 1])
+    u = u * u * (3 - 2 * u)
+
+    def mix(name: str) -> Tensor:
+        values = torch.tensor([getattr(k, name) for k in keys])
+        return (1 - u[:, None]) * values[after - 1] + u[:, None] * values[after]
+
+    poses = _key_poses(keys, seed)
+    arms = model.pose(shapes, blend(poses[after - 1], poses[after], u))
+    rotation = orient(arms, mix("forearm"), mix("palm"))
+    return arms.transformed(rotation, mix("wrist"))
 
 
-def _pose(curl, seed: int) -> HandPose:
-    pose = pose_from_curl(np.array(curl, float), np.random.default_rng(seed))
-    pose.wrist *= 0.5
-    pose.elbow, pose.elbow_plane, pose.pronation = 0.5, 1.0, 0.0
-    return pose
-
-
-def render_clip(seed: int) -> tuple[list[np.ndarray], dict[str, np.ndarray], np.ndarray]:
-    """Frames RGB uint8, truth arrays, and intrinsics (3, 3)."""
-    model, renderer, rng = HandModel(), Renderer(), np.random.default_rng(seed)
-    shape, dress, dresser = (
-        model.random_shape(rng, _IDENTITIES),
-        random_dress(rng),
-        ArmDresser(model),
+def _key_poses(keys: tuple[Key, ...], seed: int) -> Poses:
+    curl = torch.tensor([GESTURES[k.gesture] for k in keys], dtype=torch.float32)
+    poses = poses_from_curl(curl, Draws(seed))
+    n = len(keys)
+    return Poses(
+        poses.fingers,
+        poses.thumb_twist,
+        poses.wrist * 0.5,
+        torch.zeros(n),
+        torch.full((n,), 0.5),
+        torch.ones(n),
     )
-    k = np.array([[FOCAL_PX, 0, (WIDTH - 1) / 2], [0, FOCAL_PX, (HEIGHT - 1) / 2], [0, 0, 1.0]])
+
+
+def render_clip(seed: int) -> tuple[list[np.ndarray], dict[str, np.ndarray], Camera]:
+    """Frames RGB uint8, truth arrays, and the camera."""
+    studio, n = Studio(backgrounds=1), FPS * SECONDS
+    people = studio.model.random_shapes(Draws(seed), _PEOPLE, _IDENTITIES)
+    # Of the people kept aside one with hands of mean size, as that is what is assumed by default.
+    one = (people.size_m - ADULT_HAND_SIZE_M).abs().argmin()
+    shapes = people[one.repeat(n)]
     # A camera in front of the person: its x is the person's left, its z the person's back.
-    to_camera = axis_angle(np.array([1.0, 0, 0]), 0.06) @ np.diag([-1.0, -1.0, 1.0])
-    centre = np.array([0.0, 0.05, 0.62])
-    bust = Busts().mesh(_bust_place(to_camera, centre), dress, np.random.default_rng(seed + 1))
-    light = _light()
-    background = _room()
-    frames, cam, pixels = [], [], []
-    for arms in trajectory(model, shape, seed):
-        arms = {s: a.transformed(to_camera, centre) for s, a in arms.items()}
-        meshes = [
-            dresser.mesh(a, shape, dress, np.random.default_rng(seed + 2)) for a in arms.values()
-        ]
-        rgb, alpha, _ = renderer.render([*meshes, bust], k, WIDTH, HEIGHT, light, centre)
-        frames.append(over(rgb, alpha, background))
-        joints = np.stack([arms["right"].joints, arms["left"].joints])
-        projected = joints @ k.T
-        cam.append(joints)
-        pixels.append(projected[..., :2] / projected[..., 2:])
+    rotation = axis_angle(torch.tensor([1.0, 0, 0]), torch.tensor(0.06)) @ torch.diag(
+        torch.tensor([-1.0, -1.0, 1.0])
+    )
+    centre = torch.tensor(_CENTRE)
+    arms = trajectory(studio.model, shapes, seed).transformed(rotation, centre)
+    present = torch.ones(n, 2, dtype=torch.bool)
+    pairs = Pairs(shapes, arms, present, torch.ones(n, dtype=torch.bool))
+    principal = torch.tensor([(WIDTH - 1) / 2, (HEIGHT - 1) / 2])
+    camera = Camera(torch.full((n,), FOCAL_PX), principal.expand(n, 2), torch.zeros(n, 2))
+    frames = []
+    for first in range(0, n, _CHUNK):
+        some = slice(first, first + _CHUNK)
+        frames += list(_frames(studio, pairs[some], camera, rotation, seed))
     truth = {
-        "joints_cam_m": np.stack(cam).astype(np.float32),
-        "joints_px": np.stack(pixels).astype(np.float32),
-        "hand_size_m": np.float32(shape.size_m),
+        "joints_cam_m": arms.joints.numpy(),
+        "joints_px": camera.project(arms.joints).numpy(),
+        "hand_size_m": np.float32(shapes.size_m[0]),
         "fps": np.float32(FPS),
     }
-    return frames, truth, k
+    return frames, truth, camera
 
 
-def _bust_place(to_camera: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    model = np.eye(4)
-    model[:3, :3] = to_camera @ np.array([[-1.0, 0, 0], [0, 0, 1], [0, 1, 0]])
-    model[:3, 3] = centre + to_camera @ np.array([0.0, 0.12, 0.36])
-    return model
-
-
-def _light() -> Lighting:
-    unit = lambda *v: np.array(v) / np.linalg.norm(v)  # noqa: E731
-    sky = np.array([0.30, 0.31, 0.33])
-    return Lighting(
-        unit(-0.5, -0.8, -0.6),
-        np.array([0.72, 0.68, 0.62]),
-        unit(0.9, 0.0, -0.5),
-        np.array([0.16, 0.17, 0.2]),
-        unit(0.0, -1.0, 0.0),
-        sky,
-        sky * 0.6,
-        0.8,
-        1.5,
-        1.0,
+def _frames(
+    studio: Studio, pairs: Pairs, camera: Camera, rotation: Tensor, seed: int
+) -> np.ndarray:
+    n, draws = len(pairs), Draws(seed, alike=True)
+    looks = random_looks(draws, n)
+    light, centre = _light().expand(n, -1), torch.tensor(_CENTRE).expand(n, 3)
+    turn = torch.tensor([[-1.0, 0, 0], [0, 0, 1], [0, 1, 0]])
+    neck = centre[0] + rotation @ torch.tensor([0.0, 0.12, 0.36])
+    bust = torch.cat([rotation @ turn, neck[:, None]], 1).expand(n, 3, 4)
+    nothing = torch.zeros(n, NUM_THINGS, 3)
+    things = Things(
+        nothing,
+        nothing,
+        torch.eye(3).expand(n, NUM_THINGS, 3, 3),
+        nothing[..., :2],
+        torch.zeros(n, NUM_THINGS, dtype=torch.bool),
     )
+    shown = torch.ones(n, dtype=torch.bool)
+    mesh = studio.meshes.make(draws, pairs, looks, bust, shown, things)
+    lens = Camera(camera.focal[:n], camera.centre[:n], camera.radial[:n])
+    rgba, _, _ = studio.render(mesh, lens, WIDTH, HEIGHT, light, centre, pairs)
+    return over(rgba, torch.from_numpy(_room()).expand(n, -1, -1, -1)).numpy()
+
+
+def _light() -> Tensor:
+    light = torch.zeros(1, lighting.WIDTH)
+    unit = torch.nn.functional.normalize
+    light[:, lighting.KEY_DIRECTION] = unit(torch.tensor([[-0.5, -0.8, -0.6]]))
+    light[:, lighting.KEY_COLOUR] = torch.tensor([0.72, 0.68, 0.62])
+    light[:, lighting.FILL_DIRECTION] = unit(torch.tensor([[0.9, 0.0, -0.5]]))
+    light[:, lighting.FILL_COLOUR] = torch.tensor([0.16, 0.17, 0.2])
+    light[:, lighting.SKY_DIRECTION] = torch.tensor([0.0, -1.0, 0.0])
+    light[:, lighting.SKY_COLOUR] = torch.tensor([0.36, 0.37, 0.39])
+    light[:, lighting.GROUND_COLOUR] = 0.6 * light[:, lighting.SKY_COLOUR]
+    light[:, lighting.SHADOW_STRENGTH] = 0.8
+    light[:, lighting.SHADOW_SOFTNESS] = 1.5
+    light[:, lighting.EXPOSURE] = 1.0
+    return light
 
 
 def _room() -> np.ndarray:
@@ -198,22 +219,17 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("clips"))
     parser.add_argument("--seed", type=int, default=77_036)
     args = parser.parse_args()
-    frames, truth, k = render_clip(args.seed)
+    frames, truth, camera = render_clip(args.seed)
     args.output.mkdir(parents=True, exist_ok=True)
     path = args.output / "two_hands.mp4"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
     for frame in frames:
         writer.write(frame[..., ::-1])
     writer.release()
-    camera = {
-        "fx": k[0, 0],
-        "fy": k[1, 1],
-        "cx": k[0, 2],
-        "cy": k[1, 2],
-        "width": WIDTH,
-        "height": HEIGHT,
-    }
-    path.with_suffix(".json").write_text(json.dumps(camera) + "\n")
+    cx, cy = (float(c) for c in camera.centre[0])
+    f = float(camera.focal[0])
+    intrinsics = {"fx": f, "fy": f, "cx": cx, "cy": cy, "width": WIDTH, "height": HEIGHT}
+    path.with_suffix(".json").write_text(json.dumps(intrinsics) + "\n")
     np.savez_compressed(args.output / "two_hands_truth.npz", **truth)
     print(f"{path}: {len(frames)} frames, {path.stat().st_size / 1e6:.2f} MB")
 

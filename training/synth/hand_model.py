@@ -1,168 +1,218 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shape, forward kinematics and skinning of the baked arm (see `bake.py`).
+"""Shape, forward kinematics and skinning of the baked arm (see `bake.py`), in batches.
 
 Everything is a right arm in the canonical hand frame: origin wrist, y to the middle finger's base,
-x toward the thumb, z out of the palm; metres. `mirror` makes a left arm of it.
+x toward the thumb, z out of the palm; metres. `Arms.mirrored` makes left arms of them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from digit_core.hand_size import CHAIN
 from training.synth.bake import ASSETS, BONES
+from training.synth.draws import Draws
+from training.synth.rotations import apply, axis_angle, cross, unit
 
-NUM_FLEX = 4  # per finger: flex of base, middle and last joint, then spread of the base
+_CHAINS = torch.tensor([[1 + 4 * f + i for i in range(4)] for f in range(5)])
+_ELBOW = 21
 
 
 @dataclass
-class HandPose:
-    """Joint angles of a right arm in radians; zero is the rest pose of the mesh.
+class Poses:
+    """Joint angles of n right arms in radians; zero is the rest pose of the mesh.
 
     Attributes:
-        fingers: (5, 4) thumb to pinky: flexion of the base, middle and last joint, spread.
-        thumb_twist: rotation of the thumb about its own axis at its base.
-        wrist: (2,) flexion toward the palm and deviation toward the thumb.
-        pronation: twist of the hand against the forearm, shared out along it.
-        elbow: flexion of the elbow, 0 is straight.
-        elbow_plane: direction about the forearm in which the elbow bends.
+        fingers: (n, 5, 4) thumb to pinky: flexion of the base, middle and last joint, spread.
+        thumb_twist: (n,) rotation of the thumb about its own axis at its base.
+        wrist: (n, 2) flexion toward the palm and deviation toward the thumb.
+        pronation: (n,) twist of the hand against the forearm, shared out along it.
+        elbow: (n,) flexion of the elbow, 0 is straight.
+        elbow_plane: (n,) direction about the forearm in which the elbow bends.
     """
 
-    fingers: np.ndarray = field(default_factory=lambda: np.zeros((5, NUM_FLEX)))
-    thumb_twist: float = 0.0
-    wrist: np.ndarray = field(default_factory=lambda: np.zeros(2))
-    pronation: float = 0.0
-    elbow: float = 0.0
-    elbow_plane: float = 0.0
+    fingers: Tensor
+    thumb_twist: Tensor
+    wrist: Tensor
+    pronation: Tensor
+    elbow: Tensor
+    elbow_plane: Tensor
+
+    @classmethod
+    def rest(cls, n: int, device: torch.device | str = "cpu") -> "Poses":
+        """The mesh as it was modelled."""
+        zeros = torch.zeros(n, device=device)
+        fingers, wrist = zeros.new_zeros(n, 5, 4), zeros.new_zeros(n, 2)
+        return cls(fingers, zeros, wrist, zeros, zeros, zeros)
+
+    def __getitem__(self, index) -> "Poses":
+        """Some of them."""
+        return Poses(*(getattr(self, f.name)[index] for f in fields(self)))
 
 
 @dataclass
-class ArmShape:
-    """One identity: rest vertices (N, 3) and 22 rest joints (21 public, elbow), metres."""
+class Shapes:
+    """n identities.
 
-    vertices: np.ndarray
-    joints: np.ndarray
+    Attributes:
+        coefficients: (n, K) of the shape basis, in standard deviations.
+        scale: (n,) by which all is enlarged.
+        joints: (n, 22, 3) rest joints (21 public, elbow), metres.
+    """
+
+    coefficients: Tensor
+    scale: Tensor
+    joints: Tensor
 
     @property
-    def size_m(self) -> float:
-        """Wrist to middle base to middle tip along the bones."""
-        chain = self.joints[[0, 9, 10, 11, 12]]
-        return float(np.linalg.norm(np.diff(chain, axis=0), axis=1).sum())
+    def size_m(self) -> Tensor:
+        """(n,) wrist to middle base to middle tip along the bones."""
+        chain = self.joints[:, list(CHAIN)]
+        return (chain[:, 1:] - chain[:, :-1]).norm(dim=2).sum(1)
+
+    def __getitem__(self, index) -> "Shapes":
+        """Some of them."""
+        return Shapes(self.coefficients[index], self.scale[index], self.joints[index])
 
 
 @dataclass
-class PosedArm:
-    """A posed arm: vertices (N, 3), joints (21, 3) public order, elbow (3,), metres."""
+class Arms:
+    """n posed arms.
 
-    vertices: np.ndarray
-    joints: np.ndarray
-    elbow: np.ndarray
-    is_left: bool = False
+    Attributes:
+        bones: (n, 18, 3, 4) maps rest points to posed ones, one for each bone of `BONES`.
+        joints: (n, 21, 3) public order, metres.
+        elbow: (n, 3) metres.
+    """
 
-    def transformed(self, rotation: np.ndarray, translation: np.ndarray) -> "PosedArm":
-        """The same arm under x -> rotation @ x + translation."""
-        return PosedArm(
-            self.vertices @ rotation.T + translation,
-            self.joints @ rotation.T + translation,
-            self.elbow @ rotation.T + translation,
-            self.is_left,
-        )
+    bones: Tensor
+    joints: Tensor
+    elbow: Tensor
 
-    def mirrored(self) -> "PosedArm":
-        """The other hand: mirror image in x."""
-        flip = np.array([-1.0, 1.0, 1.0])
-        return PosedArm(
-            self.vertices * flip, self.joints * flip, self.elbow * flip, not self.is_left
-        )
+    def transformed(self, rotation: Tensor, translation: Tensor) -> "Arms":
+        """The same arms under x -> rotation @ x + translation, (n, 3, 3) or (3, 3), and (n, 3)."""
+        bones = rotation[..., None, :, :] @ self.bones
+        bones = torch.cat([bones[..., :3], bones[..., 3:] + translation[..., None, :, None]], -1)
+        joints = apply(rotation, self.joints) + translation[..., None, :]
+        elbow = apply(rotation, self.elbow[..., None, :])[..., 0, :] + translation
+        return Arms(bones, joints, elbow)
+
+    def mirrored(self) -> "Arms":
+        """The other hands: mirror images in x."""
+        flip = self.joints.new_tensor([-1.0, 1.0, 1.0])
+        return Arms(self.bones * flip[:, None], self.joints * flip, self.elbow * flip)
+
+    def __getitem__(self, index) -> "Arms":
+        """Some of them."""
+        return Arms(self.bones[index], self.joints[index], self.elbow[index])
 
 
 class HandModel:
-    """The baked arm: `shape` makes an identity, `pose` bends it."""
+    """The baked arm: `shapes` makes identities, `pose` bends them, `vertices` gives their skin.
 
-    def __init__(self) -> None:
+    Attributes:
+        faces: (F, 3) int64.
+        weights: (V, 18) skinning weights.
+        face_bone: (F,) the bone that moves a face most.
+        nail: (V,) 0 to 1.
+        identities: (400, K) coefficients that were baked.
+    """
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
         with np.load(ASSETS) as data:
-            self._mean = data["arm_mean"].astype(np.float64)
-            self._basis = data["arm_basis"].astype(np.float64)
-            self._identities = data["arm_identities"].astype(np.float64)
-            self.faces = data["arm_faces"].astype(np.int64)
-            weights = data["arm_weights"].astype(np.float64)
-            self.weights = weights / weights.sum(1, keepdims=True)
-            self.nail = data["arm_nail"].astype(np.float32)
-            self._nail_normal = data["thumb_nail_normal"].astype(np.float64)
+            read = {
+                k: torch.from_numpy(data[k].astype(np.float32)).to(device)
+                for k in data.files
+                if not k.startswith("bust")
+            }
+        self._mean, self._basis = read["arm_mean"], read["arm_basis"]
+        self.identities = read["arm_identities"]
+        self.faces = read["arm_faces"].long()
+        self.weights = read["arm_weights"] / read["arm_weights"].sum(1, keepdim=True)
+        self.nail = read["arm_nail"]
         self.face_bone = self.weights[self.faces].sum(1).argmax(1)
+        palm = torch.tensor([[0.0, 0.0, 1.0]], device=device).repeat(5, 1)
+        palm[0] = -read["thumb_nail_normal"]
+        self._palm = palm
 
-    def shape(self, coefficients: np.ndarray) -> ArmShape:
-        """Rest shape of (K,) coefficients, in units of one standard deviation."""
-        points = self._mean + np.tensordot(coefficients, self._basis, axes=1)
-        return ArmShape(points[:-22], points[-22:])
+    def shapes(self, coefficients: Tensor, scale: Tensor | None = None) -> Shapes:
+        """Identities of (n, K) coefficients."""
+        if scale is None:
+            scale = coefficients.new_ones(len(coefficients))
+        joints = self._points(coefficients, slice(-22, None)) * scale[:, None, None]
+        return Shapes(coefficients, scale, joints)
 
-    def random_shape(self, rng: np.random.Generator, identities: range) -> ArmShape:
-        """A blend of two of the given identities, its size varied by 4 % more."""
-        a, b = rng.choice(len(identities), 2)
-        t = rng.uniform(0.0, 1.0)
-        c = (1 - t) * self._identities[identities[a]] + t * self._identities[identities[b]]
-        shape = self.shape(c)
-        scale = rng.normal(1.0, 0.04)
-        return ArmShape(shape.vertices * scale, shape.joints * scale)
+    def random_shapes(self, draws: Draws, n: int, identities: range) -> Shapes:
+        """Blends of two of the given identities, their size varied by 4 % more."""
+        known = self.identities[identities.start : identities.stop]
+        a, b = (known[draws.integers(len(known), n)] for _ in range(2))
+        t = draws.uniform(0.0, 1.0, n, 1)
+        return self.shapes((1 - t) * a + t * b, draws.normal(1.0, 0.04, n))
 
-    def pose(self, shape: ArmShape, pose: HandPose) -> PosedArm:
-        """Bend a shape; the palm stays in the canonical frame and the arm moves against it."""
-        rest, joints = shape.joints, shape.joints.copy()
-        rotations = np.tile(np.eye(3), (len(BONES), 1, 1))
-        origins_rest = np.zeros((len(BONES), 3))
-        origins = np.zeros((len(BONES), 3))
-        for f in range(5):
-            self._bend_finger(f, rest, joints, pose, rotations, origins_rest, origins)
-        elbow = self._bend_arm(rest, pose, rotations, origins_rest, origins)
-        offsets = origins - np.einsum("bij,bj->bi", rotations, origins_rest)
-        blended = np.einsum("nb,bij->nij", self.weights, rotations)
-        vertices = np.einsum("nij,nj->ni", blended, shape.vertices) + self.weights @ offsets
-        return PosedArm(vertices, joints[:21], elbow)
+    def rest_vertices(self, shapes: Shapes) -> Tensor:
+        """(n, V, 3) metres."""
+        return self._points(shapes.coefficients, slice(None, -22)) * shapes.scale[:, None, None]
 
-    def _bend_finger(self, f, rest, joints, pose, rotations, origins_rest, origins) -> None:
-        chain = [1 + 4 * f + i for i in range(4)]
-        direction = _unit(rest[chain[1]] - rest[chain[0]])
-        palm = -self._nail_normal if f == 0 else np.array([0.0, 0.0, 1.0])
-        flex_axis = _unit(np.cross(direction, palm))
-        spread_axis = _unit(np.cross(flex_axis, direction))
-        rotation = axis_angle(spread_axis, pose.fingers[f, 3])
-        if f == 0:
-            rotation = rotation @ axis_angle(direction, pose.thumb_twist)
+    def vertices(self, rest: Tensor, arms: Arms) -> Tensor:
+        """Skin of posed arms, (n, V, 3), from their rest vertices (linear blend skinning)."""
+        maps = torch.einsum("vb,nbk->nvk", self.weights, arms.bones.flatten(2)).unflatten(2, (3, 4))
+        return (maps[..., :3] @ rest[..., None])[..., 0] + maps[..., 3]
+
+    def pose(self, shapes: Shapes, poses: Poses) -> Arms:
+        """Bend shapes; the palm stays in the canonical frame and the arm moves against it."""
+        n, rest = len(shapes.joints), shapes.joints
+        chains = rest[:, _CHAINS.to(rest.device)]  # (n, 5, 4, 3)
+        turns, places = self._bend_fingers(chains, poses)
+        arm_turns, arm_rest, arm_places, elbow = _bend_arm(rest, poses)
+        eye = torch.eye(3, device=rest.device).expand(n, 1, 3, 3)
+        zero = rest.new_zeros(n, 1, 3)
+        rotations = torch.cat([arm_turns, eye, turns.flatten(1, 2)], 1)
+        before = torch.cat([arm_rest, zero, chains[:, :, :3].flatten(1, 2)], 1)
+        after = torch.cat([arm_places, zero, places[:, :, :3].flatten(1, 2)], 1)
+        offsets = after - (rotations @ before[..., None])[..., 0]
+        joints = torch.cat([rest[:, :1], places.flatten(1, 2)], 1)
+        return Arms(torch.cat([rotations, offsets[..., None]], -1), joints, elbow)
+
+    def _bend_fingers(self, chains: Tensor, poses: Poses) -> tuple[Tensor, Tensor]:
+        """Rotations (n, 5, 3, 3, 3) of the segments and places (n, 5, 4, 3) of their joints."""
+        direction = unit(chains[:, :, 1] - chains[:, :, 0])
+        flex = unit(cross(direction, self._palm))
+        spread = unit(cross(flex, direction))
+        twist = torch.nn.functional.pad(poses.thumb_twist[:, None], (0, 4))
+        rotation = axis_angle(spread, poses.fingers[..., 3]) @ axis_angle(direction, twist)
+        turns, places = [], [chains[:, :, 0]]
         for i in range(3):
-            rotation = rotation @ axis_angle(flex_axis, pose.fingers[f, i])
-            bone = 3 + 3 * f + i
-            rotations[bone] = rotation
-            origins_rest[bone], origins[bone] = rest[chain[i]], joints[chain[i]]
-            joints[chain[i + 1]] = joints[chain[i]] + rotation @ (
-                rest[chain[i + 1]] - rest[chain[i]]
-            )
+            rotation = rotation @ axis_angle(flex, poses.fingers[..., i])
+            turns.append(rotation)
+            segment = chains[:, :, i + 1] - chains[:, :, i]
+            places.append(places[-1] + (rotation @ segment[..., None])[..., 0])
+        return torch.stack(turns, 2), torch.stack(places, 2)
 
-    def _bend_arm(self, rest, pose, rotations, origins_rest, origins) -> np.ndarray:
-        forearm_axis = _unit(rest[21])
-        bend = axis_angle(np.array([1.0, 0, 0]), -pose.wrist[0]) @ axis_angle(
-            np.array([0, 0, 1.0]), pose.wrist[1]
-        )
-        # The forearm twists as a whole: skinning spreads the seam over the wrist.
-        forearm = bend @ axis_angle(forearm_axis, pose.pronation * 0.4)
-        rotations[BONES.index("forearm")] = forearm
-        elbow = forearm @ rest[21]
-        axis = _unit(np.cross(forearm_axis, _around(forearm_axis, pose.elbow_plane)))
-        upper = BONES.index("upperarm")
-        rotations[upper] = forearm @ axis_angle(axis, pose.elbow)
-        origins_rest[upper], origins[upper] = rest[21], elbow
-        return elbow
+    def _points(self, coefficients: Tensor, which: slice) -> Tensor:
+        basis = self._basis[:, which]
+        moved = (coefficients @ basis.flatten(1)).unflatten(1, basis.shape[1:])
+        return self._mean[which] + moved
 
 
-def axis_angle(axis: np.ndarray, angle: float) -> np.ndarray:
-    """Rotation matrix about a unit axis (Rodrigues), (3, 3)."""
-    x, y, z = axis
-    k = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * (k @ k)
-
-
-def _around(axis: np.ndarray, angle: float) -> np.ndarray:
-    first = _unit(np.cross(axis, [0.3, 0.2, 0.9]))
-    return np.cos(angle) * first + np.sin(angle) * np.cross(axis, first)
-
-
-def _unit(v: np.ndarray) -> np.ndarray:
-    return v / np.linalg.norm(v)
+def _bend_arm(rest: Tensor, poses: Poses) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Rotations (n, 2, 3, 3) of upper arm and forearm, where they turn about, and the elbow."""
+    x, z = rest.new_tensor([1.0, 0, 0]), rest.new_tensor([0, 0, 1.0])
+    n = len(rest)
+    elbow = rest[:, _ELBOW]
+    along = unit(elbow)
+    bend = axis_angle(x.expand(n, 3), -poses.wrist[:, 0]) @ axis_angle(
+        z.expand(n, 3), poses.wrist[:, 1]
+    )
+    # The forearm twists as a whole: skinning spreads the seam over the wrist.
+    forearm = bend @ axis_angle(along, poses.pronation * 0.4)
+    side = unit(cross(along, rest.new_tensor([0.3, 0.2, 0.9])))
+    plane = poses.elbow_plane[:, None]
+    around = torch.cos(plane) * side + torch.sin(plane) * cross(along, side)
+    upper = forearm @ axis_angle(unit(cross(along, around)), poses.elbow)
+    moved = (forearm @ elbow[..., None])[..., 0]
+    zero = torch.zeros_like(elbow)
+    turns = torch.stack([upper, forearm], 1)
+    assert BONES[:3] == ("upperarm", "forearm", "palm")
+    return turns, torch.stack([elbow, zero], 1), torch.stack([moved, zero], 1), moved

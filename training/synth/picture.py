@@ -1,199 +1,362 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A scene to a picture with its truth: camera window, light, clutter, background, composition."""
+"""Pictures of hands with their truth, in batches: close-ups of hands, and frames of people."""
 
+import math
 from dataclasses import dataclass
 
-import numpy as np
+import torch
+from torch import Tensor
 
-from digit_core.skeleton import SIDES
-from training.synth.arm_mesh import ArmDresser, random_dress
-from training.synth.background import random_background
-from training.synth.clutter import Busts, thing
+from training.synth import contact, lighting, raster
+from training.synth.backgrounds import Backgrounds
+from training.synth.draws import Draws
 from training.synth.hand_model import HandModel
-from training.synth.renderer import Lighting, Mesh, Renderer
-from training.synth.scene import Scene, SceneOptions, random_scene
+from training.synth.looks import random_looks
+from training.synth.meshes import NUM_THINGS, Mesh, MeshMaker, Things
+from training.synth.pairs import Pairs
+from training.synth.rotations import axis_angle
+from training.synth.views import Camera, off_axis, random_rotations, seen_from, wide, window
+
+_NEAR_M = 0.03
+_SHADOW_RADIUS_M = 0.32
+#: A joint is seen where the surface before it is its own hand's and at most so much nearer.
+_FLESH_M = 0.03
 
 
 @dataclass
-class Picture:
-    """A rendered picture and its truth.
+class Pictures:
+    """n rendered pictures and their truth; right hand first, public joint order.
 
     Attributes:
-        rgb: (H, W, 3) uint8.
-        labels: (H, W) uint8 part labels; renderer.OTHER_LABEL where something else was drawn.
-        joints_cam_m: (2, 21, 3) float32 right then left, public order, camera frame; NaN if absent.
-        joints_px: (2, 21, 2) float32; NaN if absent.
-        k: (3, 3) float32 intrinsics, (0, 0) the first pixel's centre.
-        size_m: wrist to middle tip along the bones.
-        interacting: whether the hands touch or nearly do.
-        focus: index of the hand that a close-up was aimed at: 0, 1, or 2 for both.
+        rgb: (n, H, W, 3) uint8.
+        labels: (n, H, W) uint8 part labels; meshes.OTHER_LABEL where something else was drawn.
+        depth: (n, H, W) metres along the optical axis; 0 in the background.
+        joints_cam_m: (n, 2, 21, 3) camera frame; of an absent hand nothing that means anything.
+        joints_px: (n, 2, 21, 2) pixels.
+        present: (n, 2) bool.
+        visible: (n, 2, 21) bool, the joint's own hand is what is seen there.
+        camera: their intrinsics.
+        size_m: (n,) wrist to middle tip along the bones.
+        interacting: (n,) bool, the hands touch or nearly do.
+        focus: (n,) which hand a close-up was aimed at: 0, 1, or 2 for both.
     """
 
-    rgb: np.ndarray
-    labels: np.ndarray
-    joints_cam_m: np.ndarray
-    joints_px: np.ndarray
-    k: np.ndarray
-    size_m: float
-    interacting: bool
-    focus: int
+    rgb: Tensor
+    labels: Tensor
+    depth: Tensor
+    joints_cam_m: Tensor
+    joints_px: Tensor
+    present: Tensor
+    visible: Tensor
+    camera: Camera
+    size_m: Tensor
+    interacting: Tensor
+    focus: Tensor
+
+
+@dataclass(frozen=True)
+class CloseUps:
+    """How close-ups are taken.
+
+    Attributes:
+        distance_m: nearest and farthest distance of the hands, log-uniform.
+        margin: least and most side of the picture over the longer side of the hands' box.
+        moved: deviation of the box's middle from the picture's, as a share of its side.
+        one_of_two: share of interacting pairs that are taken about one hand alone.
+        empty: share without hands, most of faces and shoulders.
+        distorted: share of cameras with radial distortion.
+    """
+
+    distance_m: tuple[float, float] = (0.22, 1.3)
+    margin: tuple[float, float] = (1.05, 1.75)
+    moved: float = 0.05
+    one_of_two: float = 0.2
+    empty: float = 0.0
+    distorted: float = 0.3
+
+
+@dataclass(frozen=True)
+class Frames:
+    """How frames of people are taken; `empty` is the share without hands."""
+
+    distance_m: tuple[float, float] = (0.3, 2.6)
+    empty: float = 0.12
+    distorted: float = 0.3
 
 
 class Studio:
-    """Everything that is loaded once to draw many pictures; one per process."""
+    """Everything that is loaded once to draw many pictures on one device."""
 
-    def __init__(self) -> None:
-        self.model = HandModel()
-        self.renderer = Renderer()
-        self._dresser = ArmDresser(self.model)
-        self._busts = Busts()
+    def __init__(self, device: str | torch.device = "cpu", backgrounds: int = 300) -> None:
+        self.device = torch.device(device)
+        self.model = HandModel(self.device)
+        self.meshes = MeshMaker(self.model, self.device)
+        self._backgrounds = Backgrounds(self.device, backgrounds)
 
-    def close_up(self, rng: np.random.Generator, options: SceneOptions, size: int) -> Picture:
-        """A picture whose window fits the hands (or one of two that are apart), with a margin."""
-        scene = random_scene(rng, self.model, options)
-        joints = _joint_array(scene)
-        if len(scene.arms) == 2 and not scene.interacting:
-            focus = int(rng.integers(2))
-            seen = joints[focus]
-        else:
-            focus = 2 if len(scene.arms) == 2 else SIDES.index(next(iter(scene.arms)))
-            seen = joints[~np.isnan(joints[..., 0])]
-        shift, aimed = _aim(rng, seen)
-        k = _window(seen + shift, size, margin=1.0 / rng.uniform(0.50, 0.62), rng=rng)
-        return self._draw(
-            rng, scene, shift, k, size, size, focus, bust=0.18 if aimed < 1.2 else 0.3
-        )
+    @torch.no_grad()
+    def close_ups(self, draws: Draws, pairs: Pairs, size: int, options: CloseUps) -> Pictures:
+        """Pictures whose windows fit the hands, or one of two that are apart."""
+        n = len(pairs)
+        pairs, rotation = _placed(draws, pairs, options.distance_m)
+        focus = self._focus(draws, pairs, options)
+        aimed = torch.stack([focus != 1, focus != 0], 1) & pairs.present
+        seen = aimed[..., None].expand(n, 2, 21).flatten(1)
+        joints = pairs.arms.joints.flatten(1, 2)
+        shift = off_axis(draws, joints, seen)
+        pairs = _shifted(pairs, shift)
+        margin = torch.exp(draws.uniform(*map(math.log, options.margin), n))
+        moved = draws.normal(0.0, options.moved, n, 2)
+        radial = _radial(draws, n, options.distorted)
+        camera = window(joints + shift[:, None], seen, radial, size, margin, moved)
+        gone = draws.chance(options.empty, n)
+        bust = torch.where(gone, 0.75, 0.25)
+        return self._draw(draws, _without(pairs, gone), rotation, camera, (size, size), focus, bust)
 
-    def frame(
-        self, rng: np.random.Generator, options: SceneOptions, width: int, height: int, empty: float
-    ) -> Picture:
-        """A picture as a camera sees a person; `empty` is the share without hands."""
-        scene = random_scene(rng, self.model, options)
-        if rng.random() < empty:
-            scene.arms = {}
-        hfov = np.deg2rad(rng.uniform(38, 85))
-        f = max(width, height) / 2 / np.tan(hfov / 2)
-        k = np.array([[f, 0, (width - 1) / 2], [0, f, (height - 1) / 2], [0, 0, 1.0]])
-        corner = rng.uniform(-0.78, 0.78, 2) * (width / 2 / f, height / 2 / f)
-        shift = np.append(corner * scene.focus[2], 0.0)
-        return self._draw(rng, scene, shift, k, width, height, 2, bust=0.72)
+    @torch.no_grad()
+    def frames(
+        self, draws: Draws, pairs: Pairs, width: int, height: int, options: Frames
+    ) -> Pictures:
+        """Pictures as a camera sees a person."""
+        n = len(pairs)
+        pairs, rotation = _placed(draws, pairs, options.distance_m)
+        pairs = _without(pairs, draws.chance(options.empty, n))
+        camera = wide(draws, n, width, height, _radial(draws, n, options.distorted))
+        reach = torch.tensor([width, height], device=self.device) / 2 / camera.focal[:, None]
+        corner = draws.uniform(-0.85, 0.85, n, 2) * reach
+        distance = pairs.arms.joints[..., 2].mean((1, 2))
+        shift = torch.nn.functional.pad(corner * distance[:, None], (0, 1))
+        focus = torch.full((n,), 2, device=self.device)
+        pairs, bust = _shifted(pairs, shift), torch.full((n,), 0.72, device=self.device)
+        return self._draw(draws, pairs, rotation, camera, (width, height), focus, bust)
 
-    def _draw(self, rng, scene: Scene, shift, k, width, height, focus: int, bust: float) -> Picture:
-        joints = _joint_array(scene) + shift
-        dress = random_dress(rng)
-        centre = scene.focus + shift
-        meshes = [
-            self._dresser.mesh(arm.transformed(np.eye(3), shift), scene.shape, dress, rng)
-            for arm in scene.arms.values()
-        ]
-        meshes += self._clutter(rng, scene, centre, joints, dress, bust)
-        rgb, alpha, labels = self.renderer.render(
-            meshes, k, width, height, random_lighting(rng), centre
-        )
-        rgb = over(rgb, alpha, random_background(rng, height, width))
-        projected = joints @ k.T
-        return Picture(
-            rgb,
-            labels,
-            joints.astype(np.float32),
-            (projected[..., :2] / projected[..., 2:]).astype(np.float32),
-            k.astype(np.float32),
-            scene.shape.size_m,
-            scene.interacting,
-            focus,
-        )
+    def _focus(self, draws: Draws, pairs: Pairs, options: CloseUps) -> Tensor:
+        n = len(pairs)
+        one = draws.integers(2, n)
+        both = pairs.present.all(1)
+        together = both & pairs.interacting & ~draws.chance(options.one_of_two, n)
+        only = torch.where(pairs.present[:, 0], 0, 1)
+        return torch.where(together, 2, torch.where(both, one, only))
 
-    def _clutter(self, rng, scene: Scene, centre, joints, dress, bust: float) -> list[Mesh]:
-        meshes = []
-        if rng.random() < bust:
-            meshes.append(self._busts.mesh(_bust_place(rng, scene, centre), dress, rng))
-        for side in scene.arms.values():
-            if rng.random() < 0.10:  # held in the hand
-                palm = joints[SIDES.index("left" if side.is_left else "right")][[0, 9, 12]].mean(0)
-                meshes.append(
-                    thing(
-                        palm + rng.normal(0, 0.012, 3),
-                        rng.uniform(0.006, 0.035, 3) * (1, 1, rng.uniform(1, 4)),
-                        rng,
-                    )
-                )
-        if rng.random() < 0.10:  # in front of the hands
-            near = centre * rng.uniform(0.6, 0.85) + rng.normal(0, 0.05, 3) * (1, 1, 0)
-            meshes.append(thing(near, rng.uniform(0.005, 0.05, 3), rng))
-        for _ in range(rng.integers(0, 4) if rng.random() < 0.3 else 0):  # behind them
-            far = centre * rng.uniform(1.15, 2.0) + rng.normal(0, 0.25, 3)
-            if far[2] > centre[2] + 0.12:
-                meshes.append(thing(far, rng.uniform(0.02, 0.2, 3), rng))
-        return meshes
+    def _draw(
+        self, draws: Draws, pairs: Pairs, rotation, camera: Camera, size, focus, bust: Tensor
+    ) -> Pictures:
+        n, (width, height) = len(pairs), size
+        looks = random_looks(draws, n)
+        centre = _middle(pairs)
+        things = _random_things(draws, pairs, centre)
+        frame = _bust_frames(draws, rotation, centre, ~pairs.present.any(1))
+        shown = draws.chance(bust, n)
+        mesh = self.meshes.make(draws, pairs, looks, frame, shown, things)
+        light = lighting.random_lights(draws, n)
+        rgba, labels, depth = self.render(mesh, camera, width, height, light, centre, pairs)
+        rgb = over(rgba, self._backgrounds.draw(draws, n, width, height))
+        joints_px = camera.project(pairs.arms.joints)
+        visible = _visible(labels, depth, pairs, joints_px)
+        return Pictures(
+            rgb, labels, depth, pairs.arms.joints, joints_px, pairs.present, visible, camera,
+            pairs.shapes.size_m, pairs.interacting, focus,
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def render(
+        self,
+        mesh: Mesh,
+        camera: Camera,
+        width: int,
+        height: int,
+        light: Tensor,
+        centre,
+        pairs: Pairs,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw meshes that stand in the camera frame.
+
+        Args:
+            mesh: n pictures' meshes.
+            camera: n cameras.
+            width, height: pixels.
+            light: (n, 24), see `lighting`.
+            centre: (n, 3) middle of the shadow map, which reaches _SHADOW_RADIUS_M about it.
+            pairs: the hands, whose bones take skylight away from what is near.
+
+        Returns:
+            rgba (n, H, W, 4) uint8 premultiplied, labels (n, H, W) uint8, depth (n, H, W) metres.
+        """
+        topology, samples = self.meshes.topology, raster.SUPERSAMPLING
+        transform = _shadow_transform(light[:, lighting.KEY_DIRECTION], centre)
+        in_shadow = mesh.position @ transform[..., :3].transpose(1, 2) + transform[:, None, :, 3]
+        casting = torch.where(self.meshes.casts_shadow, mesh.label, raster.HIDDEN)
+        size = raster.SHADOW_SIZE
+        shadow = raster.cover(in_shadow, topology.faces, casting.to(torch.uint8), size, size)
+        z = mesh.position[..., 2:]
+        xy = samples * (camera.project(mesh.position) + 0.5) - 0.5
+        screen = torch.cat([xy, torch.where(z > _NEAR_M, 1 / z.clamp(min=_NEAR_M), -1.0)], 2)
+        cover = raster.cover(screen, topology.faces, mesh.label, width * samples, height * samples)
+        return raster.shade(
+            width, height, screen=screen, position=mesh.position, normal=mesh.normal,
+            colour=mesh.colour, rest=mesh.rest, faces=topology.faces, material=mesh.material,
+            label=mesh.label, materials=mesh.materials, light=light, shadow_transform=transform,
+            shadow=shadow, spheres=_spheres(pairs), cover=cover,
+        )  # fmt: skip
 
 
-def random_lighting(rng: np.random.Generator) -> Lighting:
-    """A key light that casts shadows, a fill light, sky and ground; sometimes nearly flat."""
-    direction = rng.normal(0, 1, 3) * (1, 0.8, 0.8) + (0, -0.7, -0.7)
-    tint = 1 + rng.normal(0, 0.08, 3) + rng.normal(0, 0.10) * np.array([1, 0, -1])
-    flat = rng.beta(1.0, 1.6)
-    key = rng.uniform(0.5, 1.1) * (1 - 0.65 * flat)
-    ambient = (0.12 + 0.55 * flat) * rng.uniform(0.6, 1.2)
-    sky = ambient * (1 + rng.normal(0, 0.08, 3))
-    exposure = rng.uniform(0.75, 1.35) if rng.random() < 0.8 else rng.uniform(0.25, 1.9)
-    return Lighting(
-        key_direction=direction / np.linalg.norm(direction),
-        key_colour=key * tint,
-        fill_direction=_unit(rng.normal(0, 1, 3) + (0, 0, -0.6)),
-        fill_colour=rng.uniform(0.0, 0.35) * (1 + rng.normal(0, 0.1, 3)),
-        sky_direction=_unit(np.array([0.0, -1.0, 0.0]) + rng.normal(0, 0.4, 3)),
-        sky_colour=sky,
-        ground_colour=sky * rng.uniform(0.3, 0.9),
-        shadow_strength=float(rng.uniform(0.4, 1.0)) if rng.random() < 0.8 else 0.0,
-        shadow_softness=float(rng.uniform(0.6, 3.0)),
-        exposure=float(exposure),
+def with_mirror_images(pictures: Pictures) -> Pictures:
+    """The n pictures and, after them, their n mirror images, in which right hands are left ones."""
+    width = pictures.rgb.shape[2]
+    swap = torch.arange(256, device=pictures.rgb.device)
+    swap[1:17], swap[17:33] = torch.arange(17, 33), torch.arange(1, 17)
+    px, cam = pictures.joints_px.flip(1), pictures.joints_cam_m.flip(1)
+    centre = pictures.camera.centre
+    mirrored = Pictures(
+        rgb=pictures.rgb.flip(2),
+        labels=swap[pictures.labels.flip(2).long()].to(torch.uint8),
+        depth=pictures.depth.flip(2),
+        joints_cam_m=cam * cam.new_tensor([-1.0, 1.0, 1.0]),
+        joints_px=torch.stack([width - 1 - px[..., 0], px[..., 1]], 3),
+        present=pictures.present.flip(1),
+        visible=pictures.visible.flip(1),
+        camera=Camera(
+            pictures.camera.focal,
+            torch.stack([width - 1 - centre[:, 0], centre[:, 1]], 1),
+            pictures.camera.radial,
+        ),
+        size_m=pictures.size_m,
+        interacting=pictures.interacting,
+        focus=torch.where(pictures.focus < 2, 1 - pictures.focus, 2),
     )
+    return joined(pictures, mirrored)
 
 
-def over(rgb: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """Premultiplied foreground over a background, uint8."""
-    share = (255 - alpha[..., None]).astype(np.uint16)
-    return np.minimum(rgb + (background * share + 127) // 255, 255).astype(np.uint8)
+def joined(a: Pictures, b: Pictures) -> Pictures:
+    """Pictures of one size, those of `a` first."""
+    camera = Camera(
+        *(torch.cat([getattr(a.camera, k), getattr(b.camera, k)]) for k in vars(a.camera))
+    )
+    names = vars(a).keys() - {"camera"}
+    return Pictures(camera=camera, **{k: torch.cat([getattr(a, k), getattr(b, k)]) for k in names})
 
 
-def _joint_array(scene: Scene) -> np.ndarray:
-    joints = np.full((2, 21, 3), np.nan)
-    for side, arm in scene.arms.items():
-        joints[SIDES.index(side)] = arm.joints
-    return joints
+def over(rgba: Tensor, background: Tensor) -> Tensor:
+    """Premultiplied foreground (n, H, W, 4) over backgrounds (n, H, W, 3), uint8."""
+    share = (255 - rgba[..., 3:]).int()
+    under = (background.int() * share + 127) // 255
+    return (rgba[..., :3].int() + under).clamp(max=255).to(torch.uint8)
 
 
-def _aim(rng, seen: np.ndarray) -> tuple[np.ndarray, float]:
-    """Shift the hands off the optical axis, as if cut out of a larger frame; and their distance."""
-    distance = float(seen[:, 2].mean())
-    half = np.tan(np.deg2rad(rng.uniform(20, 42)))
-    offset = rng.uniform(-0.8, 0.8, 2) * (half, half * 0.7) * distance
-    nearest = float(seen[:, 2].min())
-    return np.array([offset[0], offset[1], max(0.0, 0.12 - nearest)]), distance
+def _placed(draws: Draws, pairs: Pairs, distance_m: tuple[float, float]) -> tuple[Pairs, Tensor]:
+    """Pairs straight before a camera, and the rotations (n, 3, 3) from person to camera."""
+    n = len(pairs)
+    distance = torch.exp(draws.uniform(*map(math.log, distance_m), n))
+    rotation = random_rotations(draws, n)
+    straight = torch.nn.functional.pad(distance[:, None], (2, 0))
+    return seen_from(pairs, rotation, straight), rotation
 
 
-def _window(points: np.ndarray, size: int, margin: float, rng) -> np.ndarray:
-    """Intrinsics of a `size` window about the projection of points, `margin` times their extent."""
-    normalised = points[:, :2] / points[:, 2:]
-    low, high = normalised.min(0), normalised.max(0)
-    f = size / (margin * (high - low).max())
-    centre = (low + high) / 2
-    c = (size - 1) / 2 - f * centre
-    return np.array([[f, 0, c[0]], [0, f, c[1]], [0, 0, 1.0]])
+def _shifted(pairs: Pairs, by: Tensor) -> Pairs:
+    arms = pairs.arms.transformed(torch.eye(3, device=by.device), by[:, None])
+    return Pairs(pairs.shapes, arms, pairs.present, pairs.interacting)
 
 
-def _bust_place(rng, scene: Scene, centre: np.ndarray) -> np.ndarray:
-    """Put a person's neck behind and above the hands, in the person's own frame."""
-    to_person = np.array([rng.normal(0, 0.16), rng.uniform(-0.1, 0.45), rng.uniform(0.18, 0.5)])
+def _without(pairs: Pairs, gone: Tensor) -> Pairs:
+    """The pairs, those people's hands out of sight that are `gone` (n,)."""
+    present, interacting = pairs.present & ~gone[:, None], pairs.interacting & ~gone
+    return Pairs(pairs.shapes, pairs.arms, present, interacting)
+
+
+def _radial(draws: Draws, n: int, share: float) -> Tensor:
+    """Radial coefficients (n, 2) of ordinary lenses for a share of the cameras, else none."""
+    k1, k2 = draws.normal(-0.05, 0.12, n), draws.normal(0.0, 0.04, n)
+    return torch.stack([k1, k2], 1) * draws.chance(share, n, 1)
+
+
+def _middle(pairs: Pairs) -> Tensor:
+    """Middle (n, 3) of the hands that are there; of both where none is."""
+    there = torch.where(pairs.present.any(1, keepdim=True), pairs.present, True).float()
+    return (pairs.arms.joints.mean(2) * there[..., None]).sum(1) / there.sum(1, keepdim=True)
+
+
+def _random_things(draws: Draws, pairs: Pairs, centre: Tensor) -> Things:
+    """Two held in the hands, one in front of them, three behind."""
+    n, device = len(pairs), centre.device
+    palm = pairs.arms.joints[:, :, [0, 9, 12]].mean(2)
+    held = palm + draws.normal(0.0, 0.012, n, 2, 3)
+    front = centre * draws.uniform(0.6, 0.85, n, 1) + draws.normal(0.0, 0.05, n, 3)
+    behind = centre[:, None] * draws.uniform(1.15, 2.0, n, 3, 1) + draws.normal(0.0, 0.25, n, 3, 3)
+    length = torch.nn.functional.pad(draws.uniform(1.0, 4.0, n, 2, 1), (2, 0), value=1.0)
+    half = torch.cat(
+        [
+            draws.uniform(0.006, 0.035, n, 2, 3) * length,
+            draws.uniform(0.005, 0.05, n, 1, 3),
+            draws.uniform(0.02, 0.2, n, 3, 3),
+        ],
+        1,
+    )
+    cluttered = draws.chance(0.3, n, 1)
+    present = torch.cat(
+        [
+            draws.chance(0.10, n, 2) & pairs.present,
+            draws.chance(0.10, n, 1),
+            cluttered & draws.chance(0.6, n, 3) & (behind[..., 2] > centre[:, None, 2] + 0.12),
+        ],
+        1,
+    )
+    k = NUM_THINGS
+    axis, angle = draws.directions(n * k).view(n, k, 3), draws.uniform(0.0, math.pi, n, k)
+    square = torch.where(draws.chance(0.5, n, k, 2), 1.0, 0.1)
+    square = torch.where(draws.chance(0.2, n, k, 2), draws.uniform(0.1, 1.8, n, k, 2), square)
+    place = torch.cat([held, front[:, None], behind], 1)
+    return Things(place, half, axis_angle(axis, angle), square.to(device), present)
+
+
+def _bust_frames(draws: Draws, rotation: Tensor, centre: Tensor, alone: Tensor) -> Tensor:
+    """Frames (n, 3, 4) that put a person's neck behind and above their hands, or in their place
+    where the bust is `alone` (n,)."""
+    n, device = len(centre), centre.device
+    to_person = torch.stack(
+        [draws.normal(0.0, 0.16, n), draws.uniform(-0.1, 0.45, n), draws.uniform(0.18, 0.5, n)], 1
+    )
+    here = draws.normal(0.0, 0.1, n, 3) - torch.tensor([0.0, 0.12, 0.0], device=device)
+    to_person = torch.where(alone[:, None], here, to_person)
     # Bust frame (x left, y back, z up) to the person's (x right, y up, z back).
-    turn = np.array([[-1.0, 0, 0], [0, 0, 1], [0, 1, 0]])
-    model = np.eye(4)
-    model[:3, :3] = scene.to_camera @ turn
-    model[:3, 3] = centre + scene.to_camera @ to_person
-    if model[2, 3] < 0.3:  # a camera behind the person would be inside them
-        model[:3, 3] += (0, 0, 3.0)
-    return model
+    turn = torch.tensor([[-1.0, 0, 0], [0, 0, 1], [0, 1, 0]], device=device)
+    place = centre + (rotation @ to_person[..., None])[..., 0]
+    away = torch.where(place[:, 2] < 0.3, 3.0, 0.0)  # a camera behind the person would be inside
+    place = place + torch.nn.functional.pad(away[:, None], (2, 0))
+    return torch.cat([rotation @ turn, place[..., None]], 2)
 
 
-def _unit(v: np.ndarray) -> np.ndarray:
-    return v / np.linalg.norm(v)
+def _shadow_transform(direction: Tensor, centre: Tensor) -> Tensor:
+    """Maps (n, 3, 4) of points to texels of the shadow map and q, larger nearer to the light."""
+    z = -direction
+    x = torch.nn.functional.normalize(
+        torch.linalg.cross(z, z.new_tensor([0.123, 0.987, 0.1]).expand_as(z)), dim=1
+    )
+    rotation = torch.stack([x, torch.linalg.cross(z, x), z], 1) / _SHADOW_RADIUS_M
+    half = raster.SHADOW_SIZE / 2
+    scale = z.new_tensor([half, half, -0.5])
+    offset = -(rotation @ centre[..., None])[..., 0] * scale + z.new_tensor(
+        [half - 0.5, half - 0.5, 0.5]
+    )
+    return torch.cat([rotation * scale[:, None], offset[..., None]], 2)
+
+
+def _spheres(pairs: Pairs) -> Tensor:
+    """One sphere (n, 40, 4) in each bone of the hands that are there: centre and radius."""
+    n = len(pairs)
+    size = pairs.shapes.size_m.repeat_interleave(2)
+    centres, radii = contact.spheres(pairs.arms.joints.flatten(0, 1), size)
+    radii = radii.view(n, 2, 20, 3)[..., 1] * pairs.present[..., None]
+    return torch.cat([centres.view(n, 2, 20, 3, 3)[..., 1, :], radii[..., None]], 3).flatten(1, 2)
+
+
+def _visible(labels: Tensor, depth: Tensor, pairs: Pairs, joints_px: Tensor) -> Tensor:
+    """Which joints (n, 2, 21) are seen: their own hand's surface is right before them."""
+    n, height, width = labels.shape
+    x, y = joints_px.round().long().unbind(-1)
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    index = (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).flatten(1)
+    label = labels.flatten(1).gather(1, index).view_as(x)
+    surface = depth.flatten(1).gather(1, index).view_as(depth.new_empty(x.shape))
+    first = label.new_tensor([1, 17])[:, None]
+    own = (label >= first) & (label < first + 16)
+    near = (pairs.arms.joints[..., 2] - surface).abs() < _FLESH_M
+    return inside & own & near & pairs.present[..., None]

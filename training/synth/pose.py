@@ -5,17 +5,24 @@ Angles are degrees against the mesh's rest pose, which already bends the fingers
 degrees, so that limits here are the anatomical ones less that.
 """
 
-import numpy as np
+import math
+from dataclasses import fields
 
-from training.synth.hand_model import HandPose
+import torch
+from torch import Tensor
 
-#: (base, middle, last, spread) lower and upper limits of index to pinky.
-_FINGER_LOW, _FINGER_HIGH = np.array([-28, -14, -14, -14]), np.array([76, 98, 68, 14])
-_THUMB_LOW, _THUMB_HIGH = np.array([-24, -16, -22, -28]), np.array([38, 52, 75, 30])
-_CURLED, _STRAIGHT = np.array([68, 88, 48]), np.array([-12, -10, -10])
+from training.synth.draws import Draws
+from training.synth.hand_model import Poses
+
+#: (base, middle, last, spread) lower and upper limits, thumb to pinky.
+LOW = torch.tensor([[-24.0, -16, -22, -28]] + [[-28.0, -14, -14, -14]] * 4)
+HIGH = torch.tensor([[38.0, 52, 75, 30]] + [[76.0, 98, 68, 14]] * 4)
+_CURLED, _STRAIGHT = (68.0, 88, 48), (-12.0, -10, -10)
+_THUMB_OPEN, _THUMB_RANGE = (-10.0, -6, -8), (32.0, 42, 60)
+_FAN = (-9.0, -2.0, 5.0, 11.0)
 
 #: Curl of (thumb, index, middle, ring, pinky) from 0 straight to 1 curled, by gesture.
-_GESTURES = {
+GESTURES = {
     "open": (0, 0, 0, 0, 0),
     "fist": (0.8, 1, 1, 1, 1),
     "point": (0.7, 0, 1, 1, 1),
@@ -33,53 +40,68 @@ _GESTURES = {
     "relaxed": (0.2, 0.2, 0.28, 0.34, 0.4),
     "c_shape": (0.1, 0.35, 0.35, 0.35, 0.35),
 }
-_GESTURE_TABLE = np.array(list(_GESTURES.values()), dtype=float)
 
 
-def random_pose(rng: np.random.Generator) -> HandPose:
-    """One random right-hand pose.
+def random_poses(draws: Draws, n: int) -> Poses:
+    """Random right-hand poses.
 
     A third are gestures, a third bend all fingers together, a third each finger for itself.
     """
-    kind = rng.choice(3, p=(0.38, 0.3, 0.32))
-    if kind == 0:
-        curl = _GESTURE_TABLE[rng.integers(len(_GESTURE_TABLE))] + rng.normal(0, 0.08, 5)
-    elif kind == 1:
-        curl = rng.beta(0.8, 1.0) + rng.normal(0, 0.13, 5)
-    else:
-        curl = rng.beta(0.45, 0.5, 5)
-    return pose_from_curl(curl, rng)
+    kind = draws.kinds((0.38, 0.3, 0.32), n)[:, None]
+    table = torch.tensor(list(GESTURES.values()), dtype=torch.float32, device=draws.device)
+    gesture = table[draws.integers(len(table), n)] + draws.normal(0.0, 0.08, n, 5)
+    together = draws.beta(0.8, 1.0, n, 1) + draws.normal(0.0, 0.13, n, 5)
+    apart = draws.beta(0.45, 0.5, n, 5)
+    curl = torch.where(kind == 0, gesture, torch.where(kind == 1, together, apart))
+    return poses_from_curl(curl, draws)
 
 
-def pose_from_curl(curl: np.ndarray, rng: np.random.Generator) -> HandPose:
-    """A pose of given curl (5,) thumb to pinky, with everything else drawn around it."""
-    fingers = np.zeros((5, 4))
+def poses_from_curl(curl: Tensor, draws: Draws) -> Poses:
+    """Poses of given curl (n, 5) thumb to pinky, with everything else drawn around it."""
+    n, device = len(curl), draws.device
+    c = curl[:, 1:, None] + draws.normal(0.0, 0.05, n, 4, 3)
     # A claw bends the outer joints and not the base; a table top the base alone.
-    share = rng.choice([0.0, 1.0, -1.0], p=(0.72, 0.14, 0.14)) * rng.uniform(0.3, 1.0)
-    for f in range(1, 5):
-        c = curl[f] + rng.normal(0, 0.05, 3)
-        c[0] -= 0.7 * max(share, 0) * curl[f]
-        c[1:] -= 0.8 * max(-share, 0) * curl[f]
-        fingers[f, :3] = _STRAIGHT + c * (_CURLED - _STRAIGHT)
+    kind, strength = draws.kinds((0.72, 0.14, 0.14), n), draws.uniform(0.3, 1.0, n)
+    claw = (0.7 * strength * (kind == 1))[:, None] * curl[:, 1:]
+    table_top = (0.8 * strength * (kind == 2))[:, None] * curl[:, 1:]
+    c = c - torch.stack([claw, table_top, table_top], 2)
+    straight, curled = (torch.tensor(v, device=device) for v in (_STRAIGHT, _CURLED))
+    bend = straight + c * (curled - straight)
     # Spread fans out; a bent finger cannot spread.
-    fan = rng.normal(0.15, 0.55) * np.array([-9.0, -2.0, 5.0, 11.0])
-    fingers[1:, 3] = (fan + rng.normal(0, 2.5, 4)) * (1 - np.clip(curl[1:], 0, 1) * 0.85)
-    t = curl[0] + rng.normal(0, 0.12, 3)
-    fingers[0, :3] = np.array([-10, -6, -8]) + t * np.array([32, 42, 60])
-    fingers[0, 3] = rng.normal(0, 13)
-    fingers[0] = np.clip(fingers[0], _THUMB_LOW, _THUMB_HIGH)
-    fingers[1:] = np.clip(fingers[1:], _FINGER_LOW, _FINGER_HIGH)
-    return HandPose(
-        fingers=np.deg2rad(fingers),
-        thumb_twist=float(np.deg2rad(rng.normal(0, 12) + 22 * np.clip(curl[0], 0, 1))),
-        wrist=np.deg2rad(np.clip(rng.normal((0, 0), (26, 10)), (-62, -26), (65, 22))),
-        pronation=float(np.deg2rad(rng.uniform(-70, 70))),
-        elbow=float(np.deg2rad(rng.uniform(0, 120))),
-        elbow_plane=float(rng.uniform(0, 2 * np.pi)),
+    fan = draws.normal(0.15, 0.55, n, 1) * torch.tensor(_FAN, device=device)
+    spread = (fan + draws.normal(0.0, 2.5, n, 4)) * (1 - curl[:, 1:].clamp(0, 1) * 0.85)
+    t = curl[:, :1] + draws.normal(0.0, 0.12, n, 3)
+    thumb = torch.tensor(_THUMB_OPEN, device=device) + t * torch.tensor(_THUMB_RANGE, device=device)
+    thumb = torch.cat([thumb, draws.normal(0.0, 13.0, n, 1)], 1)
+    fingers = torch.cat([thumb[:, None], torch.cat([bend, spread[..., None]], 2)], 1)
+    twist = draws.normal(0.0, 12.0, n) + 22 * curl[:, 0].clamp(0, 1)
+    wrist = torch.stack(
+        [
+            draws.normal(0.0, 26.0, n).clamp(-62, 65),
+            draws.normal(0.0, 10.0, n).clamp(-26, 22),
+        ],
+        1,
+    )
+    return Poses(
+        fingers=torch.deg2rad(within_limits(fingers)),
+        thumb_twist=torch.deg2rad(twist),
+        wrist=torch.deg2rad(wrist),
+        pronation=torch.deg2rad(draws.uniform(-70.0, 70.0, n)),
+        elbow=torch.deg2rad(draws.uniform(0.0, 120.0, n)),
+        elbow_plane=draws.uniform(0.0, 2 * math.pi, n),
     )
 
 
-def blend(a: HandPose, b: HandPose, t: float) -> HandPose:
-    """Linear interpolation of all angles, for motion in clips."""
-    mix = lambda x, y: (1 - t) * x + t * y  # noqa: E731
-    return HandPose(*(mix(getattr(a, k), getattr(b, k)) for k in a.__dataclass_fields__))
+def within_limits(degrees: Tensor) -> Tensor:
+    """Finger angles (..., 5, 4) cut to what joints can do, degrees."""
+    return torch.minimum(torch.maximum(degrees, LOW.to(degrees.device)), HIGH.to(degrees.device))
+
+
+def blend(a: Poses, b: Poses, t: Tensor) -> Poses:
+    """Linear interpolation of all angles by t (n,), for motion in clips."""
+
+    def mix(x: Tensor, y: Tensor) -> Tensor:
+        share = t.view(-1, *[1] * (x.ndim - 1))
+        return (1 - share) * x + share * y
+
+    return Poses(*(mix(getattr(a, f.name), getattr(b, f.name)) for f in fields(Poses)))

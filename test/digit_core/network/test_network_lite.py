@@ -31,12 +31,12 @@ def test_a_batch_is_its_images_one_by_one(net):
             assert torch.allclose(a[i : i + 1], b, atol=1e-4)
 
 
-@pytest.mark.parametrize("scale", [1.0, 0.75, 0.5])
+@pytest.mark.parametrize("scale", [1.0, 0.875, 0.5])
 def test_a_peak_decodes_to_its_pixels(scale):
     cells = int(64 * scale)
     heatmaps = torch.full((1, 42, cells, cells), -30.0)
     heatmaps[:, :, cells // 2, cells // 4] = 30.0
-    depth = torch.full((1, 42, cells // 4, cells // 4), 0.5)
+    depth = torch.full((1, 42, cells // 2, cells // 2), 0.5)
     x, y, z = decode_joints(heatmaps, depth, scale)[0, 7].tolist()
     # The cell's four pixels of the scaled picture, back in the full one.
     assert 4 * x == pytest.approx((4 * (cells // 4) + 2) / scale - 0.5, abs=1e-3)
@@ -49,7 +49,7 @@ def test_heatmaps_and_joints_agree(net):
     heat = torch.zeros(1, 42, 48, 48)
     grid = torch.arange(48.0)
     heat[0] = -((grid[None, :, None] - 20) ** 2 + (grid[None, None] - 31) ** 2) / 4
-    x, y, _ = decode_joints(heat, torch.zeros(1, 42, 12, 12), 0.75)[0, 0]
+    x, y, _ = decode_joints(heat, torch.zeros(1, 42, 24, 24), 0.75)[0, 0]
     full = torch.nn.functional.interpolate(heat, size=(64, 64), mode="bilinear")
     row, column = divmod(int(full[0, 0].argmax()), 64)
     assert abs(float(x) - (column + 0.375)) < 0.7 and abs(float(y) - (row + 0.375)) < 0.7
@@ -58,7 +58,7 @@ def test_heatmaps_and_joints_agree(net):
 def test_two_places_are_not_mixed_into_one_between_them():
     heat = torch.full((1, 42, 48, 48), -30.0)
     heat[:, :, 10, 8], heat[:, :, 40, 40] = 1.0, 0.5
-    depth = torch.zeros(1, 42, 12, 12)
+    depth = torch.zeros(1, 42, 24, 24)
     mixed = decode_joints(heat, depth)[0, 0]
     alone = decode_joints(likeliest_window(heat), depth)[0, 0]
     assert 12 < float(mixed[0]) < 35

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An endless stream of rendered training batches, on the device that trains.
+
+Batch i of a seed is always the same batch on the same device, so that a run that was stopped goes
+on with what it would have seen.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from digit_core.detection import GREY
+from training.default_weights.targets import detector_targets, pose_targets
+from training.synth.draws import Draws
+from training.synth.faults import OF_CROPS, OF_FRAMES, degrade
+from training.synth.pairs import PairOptions, Pairs, random_pairs
+from training.synth.picture import CloseUps, Frames, Pictures, Studio, joined, with_mirror_images
+from training.synth.views import Camera
+
+#: Identities 360 to 399 are for tests and clips and never trained on.
+TRAINED_IDENTITIES = range(0, 360)
+TEST_IDENTITIES = range(360, 400)
+POSE_SIZE, DETECTOR_SIZE = 224, 256
+_PAIRS = {
+    "pose": PairOptions(0.33, 0.36, 0.30, TRAINED_IDENTITIES),
+    "detector": PairOptions(0.40, 0.30, 0.12, TRAINED_IDENTITIES),
+}
+_CROPS = CloseUps(empty=0.06)
+#: Hands from those that fill a frame to small ones; and people as a camera sees them.
+_WINDOWS = CloseUps((0.25, 2.5), margin=(1.1, 8.0), moved=0.13, one_of_two=0.0, empty=0.1)
+_FRAMES = Frames(empty=0.15)
+#: Content of a letterboxed frame, width and height.
+_ASPECTS = ((256, 256), (256, 192), (256, 144), (192, 256), (144, 256), (256, 192))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a curriculum: it lasts until `until` samples were shown in all.
+
+    Attributes:
+        until: samples.
+        only_right: single right hands alone.
+    """
+
+    until: int
+    only_right: bool = False
+
+
+#: Left and right are learnt within minutes after one hand, and not at all when both come first.
+STAGES = {"pose": (Stage(200_000, only_right=True), Stage(10**15)), "detector": (Stage(10**15),)}
+
+
+#: How often each pair of hands is shown on average, each time from elsewhere and in other light.
+_REUSE = 16
+
+
+class Stream:
+    """Batches for one network, "pose" or "detector"."""
+
+    def __init__(self, part: str, device: str | torch.device, seed: int, pool: int = 8192) -> None:
+        self._part, self._seed, self._pool = part, seed, pool
+        self.studio = Studio(device, backgrounds=1500 if pool > 4000 else 300)
+        self._pairs: tuple[int, Pairs] | None = None
+
+    def batch(self, first: int, n: int) -> dict[str, Tensor]:
+        """Samples `first` to `first + n`, n even: half are rendered, half their mirror images.
+
+        Mirror images are seen by other cameras, and tell a right hand from a left one best.
+
+        Returns:
+            image (n, 3, S, S) float in 0..1 and the targets of `targets`, in random order.
+        """
+        stage = next(s for s in STAGES[self._part] if first < s.until)
+        rendered = n if stage.only_right else n // 2
+        pairs = self._pairs_for(first // (self._pool * _REUSE))
+        draws = self._draws(1, first)
+        chosen = pairs[draws.integers(len(pairs), rendered)]
+        if stage.only_right:
+            chosen = _right_alone(chosen)
+        if self._part == "pose":
+            pictures = self.studio.close_ups(draws, chosen, POSE_SIZE, _CROPS)
+            # The first stage has right hands alone.
+            pictures = pictures if stage.only_right else with_mirror_images(pictures)
+            targets, resolutions = pose_targets(pictures), OF_CROPS
+        else:
+            pictures = with_mirror_images(self._detector_pictures(draws, chosen))
+            targets, resolutions = detector_targets(pictures), OF_FRAMES
+        batch = {"image": degrade(draws, pictures.rgb, resolutions), **targets}
+        order = draws.some(1.0, len(pictures.rgb))
+        return {k: v[order] for k, v in batch.items()}
+
+    def _detector_pictures(self, draws: Draws, pairs: Pairs) -> Pictures:
+        """Half windows about hands, half whole frames."""
+        half = len(pairs) // 2
+        windows = self.studio.close_ups(draws, pairs[:half], DETECTOR_SIZE, _WINDOWS)
+        width, height = _ASPECTS[int(draws.number(0, len(_ASPECTS)))]
+        frames = letterboxed(self.studio.frames(draws, pairs[half:], width, height, _FRAMES))
+        return joined(windows, frames)
+
+    def _pairs_for(self, chunk: int) -> Pairs:
+        if self._pairs is None or self._pairs[0] != chunk:
+            draws = self._draws(0, chunk)
+            made = random_pairs(draws, self.studio.model, self._pool, _PAIRS[self._part])
+            self._pairs = (chunk, made)
+        return self._pairs[1]
+
+    def _draws(self, kind: int, number: int) -> Draws:
+        key = [self._seed, list(STAGES).index(self._part), kind, number]
+        seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
+        return Draws(seed, self.studio.device)
+
+
+def letterboxed(pictures: Pictures) -> Pictures:
+    """Frames with grey bars to DETECTOR_SIZE, as detection fits them in."""
+    height, width = pictures.rgb.shape[1:3]
+    left, top = (DETECTOR_SIZE - width) // 2, (DETECTOR_SIZE - height) // 2
+    bars = (left, DETECTOR_SIZE - width - left, top, DETECTOR_SIZE - height - top)
+    pictures.rgb = F.pad(pictures.rgb, (0, 0, *bars), value=GREY)
+    pictures.labels, pictures.depth = F.pad(pictures.labels, bars), F.pad(pictures.depth, bars)
+    corner = pictures.joints_px.new_tensor([left, top])
+    pictures.joints_px = pictures.joints_px + corner
+    lens = pictures.camera
+    pictures.camera = Camera(lens.focal, lens.centre + corner, lens.radial)
+    return pictures
+
+
+def _right_alone(pairs: Pairs) -> Pairs:
+    present = torch.zeros_like(pairs.present)
+    present[:, 0] = True
+    return Pairs(pairs.shapes, pairs.arms, present, torch.zeros_like(pairs.interacting))

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rendered pictures to what the networks are asked, in batches."""
+
+import torch
+from torch import Tensor
+
+from digit_core.hand_size import ADULT_HAND_SIZE_M
+from digit_core.network.detector import STRIDE, UNIT_SIDE_PX
+from digit_core.parts import LEFT_OFFSET, NUM_PARTS
+from digit_core.skeleton import PUBLIC_FROM_NETWORK
+from training.synth.picture import Pictures
+
+DEPTH_RANGE_M = 0.2
+#: Side of a heatmap cell, pixels.
+CELL = 4
+#: A hand is there if so much of it lies in the picture and shows, and absent if so little does.
+_PRESENT_SHARE, _ABSENT_SHARE, _SEEN_SHARE = 0.6, 0.2, 0.004
+_LEAST_SIDE_PX, _LEAST_SEEN_PX, _LEAST_SEEN_SHARE = 8.0, 8.0, 0.06
+
+
+def pose_targets(pictures: Pictures) -> dict[str, Tensor]:
+    """What the pose network should say of n square crops of S pixels.
+
+    Returns:
+        joints (n, 42, 3): x, y in 0..1 of the crop (pixel centres) and root-relative depth where 1
+        is 200 mm of a hand of ADULT_HAND_SIZE_M; valid (n, 42) bool; visible (n, 42) bool; hands
+        (n, 2) float presence and hands_known (n, 2) bool; root (n,) left minus right wrist depth, 1
+        is 200 mm, and root_known (n,); parts (n, S/4, S/4) int64.
+    """
+    size = pictures.rgb.shape[1]
+    # A crop does not show how big a hand is: depths are those of a hand of the reference size.
+    cam = pictures.joints_cam_m * (ADULT_HAND_SIZE_M / pictures.size_m)[:, None, None, None]
+    depth = (cam[..., 2:] - cam[..., :1, 2:]) / DEPTH_RANGE_M
+    joints = torch.cat([(pictures.joints_px + 0.5) / size, depth], 3)
+    joints = joints[:, :, list(PUBLIC_FROM_NETWORK)].flatten(1, 2)
+    inside = ((joints[..., :2] > 0) & (joints[..., :2] < 1)).all(2) & (joints[..., 2].abs() < 1)
+    inside &= pictures.present.repeat_interleave(21, 1)
+    share = inside.float().unflatten(1, (2, 21)).mean(2)
+    seen = _seen_px(pictures.labels) / size**2
+    present = (share > _PRESENT_SHARE) & (seen > _SEEN_SHARE)
+    absent = (share < _ABSENT_SHARE) & (seen < _SEEN_SHARE)
+    valid = inside & present.repeat_interleave(21, 1)
+    root = (cam[:, 1, 0, 2] - cam[:, 0, 0, 2]) / DEPTH_RANGE_M
+    both = present.all(1)
+    parts = pictures.labels[:, 1::CELL, 1::CELL]
+    return {
+        "joints": torch.where(valid[..., None], joints, 0.0),
+        "valid": valid,
+        "visible": pictures.visible[..., list(PUBLIC_FROM_NETWORK)].flatten(1, 2) & valid,
+        "hands": present.float(),
+        "hands_known": present | absent,
+        "root": torch.where(both, root, 0.0),
+        "root_known": both & (root.abs() < 1),
+        "parts": torch.where(parts < NUM_PARTS, parts, 0).long(),
+    }
+
+
+def detector_targets(pictures: Pictures) -> dict[str, Tensor]:
+    """What the detector should say of n frames (H, W).
+
+    Returns:
+        heat (n, 2, H/8, W/8), 1 at a hand's centre cell; ignore, same shape, bool; boxes
+        (n, 3, H/8, W/8), see `DetectorOutput`, and weight (n, H/8, W/8).
+    """
+    height, width = (side // STRIDE for side in pictures.rgb.shape[1:3])
+    points = pictures.joints_px
+    low, high = points.amin(2), points.amax(2)
+    extent, centre = (high - low).amax(2), (low + high) / 2
+    bounds = points.new_tensor([pictures.rgb.shape[2], pictures.rgb.shape[1]])
+    inside = ((points > 0) & (points < bounds)).all(3).float().mean(2)
+    seen = _seen_px(pictures.labels)
+    cell = (centre + 0.5) / STRIDE - 0.5
+    ky = torch.arange(height, device=points.device)[:, None]
+    kx = torch.arange(width, device=points.device)
+    dx, dy = torch.broadcast_tensors(cell[..., 0, None, None] - kx, cell[..., 1, None, None] - ky)
+    radius = (extent / STRIDE * 0.22).clamp(min=0.6)[..., None, None]
+    bump = torch.exp(-(dx**2 + dy**2) / (2 * radius**2))
+    # Too small, hidden or cut off: nothing is asked for there.
+    clear = (inside >= 0.5) & (extent >= _LEAST_SIDE_PX)
+    clear &= seen >= torch.clamp(_LEAST_SEEN_SHARE * extent**2, min=_LEAST_SEEN_PX)
+    asked = (pictures.present & clear)[..., None, None]
+    ignore = (pictures.present & ~clear)[..., None, None] & (bump > 0.05)
+    near_x, near_y = dx.abs() <= 0.5, dy.abs() <= 0.5
+    heat = torch.where(asked, torch.where(near_x & near_y, 1.0, bump), 0.0)
+    size = torch.log(extent.clamp(min=1) / UNIT_SIDE_PX)[..., None, None].expand_as(dx)
+    nearest = heat.argmax(1, keepdim=True)[:, :, None].expand(-1, -1, 3, -1, -1)
+    boxes = torch.stack([dx, dy, size], 2).gather(1, nearest)[:, 0]
+    weight = heat.amax(1)
+    return {
+        "heat": heat,
+        "ignore": ignore,
+        "boxes": boxes,
+        "weight": torch.where(weight > 0.4, weight, 0.0),
+    }
+
+
+def _seen_px(labels: Tensor) -> Tensor:
+    """How many pixels (n, 2) of each hand show."""
+    return torch.stack(
+        [((labels > o) & (labels <= o + LEFT_OFFSET)).sum((1, 2)) for o in (0, LEFT_OFFSET)], 1
+    )
