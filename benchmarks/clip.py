@@ -4,7 +4,8 @@
 `python -m benchmarks.clip [--weights W] [--hand-size M]` prints, for each hand: frames in which it
 was found, frames in which its joints lie nearer to the other hand's truth (sides exchanged), the
 median 2D error as a share of the hand's box, the root-relative error (median and mean) and the
-wrist's error in millimetres, the movement from frame to frame that the truth does not have, and the time a frame.
+wrist's error in millimetres, the movement from frame to frame that the truth does not have, and the
+time a frame.
 """
 
 import argparse

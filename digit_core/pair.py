@@ -12,6 +12,8 @@ from digit_core.crop import MARGIN, Crop
 from digit_core.decode import Reading
 from digit_core.skeleton import SIDES
 
+#: Places newly found are looked at with more about them: their boxes are guesses.
+FIRST_LOOK_MARGIN = 1.35
 #: Two sets of joints nearer to each other than this share of a hand's box are one hand ...
 COINCIDENT = 0.25
 #: ... unless the network is this sure of both (palms together, seen from the side).
@@ -120,7 +122,9 @@ def plan(candidates: Sequence[Candidate], margin: float = MARGIN) -> list[Look]:
     if known and are_together(candidates[0].box, candidates[1].box, margin):
         both = boxes.union(candidates[0].box, candidates[1].box)
         return [Look(Crop.around(both), tuple(candidates))]
-    return [Look(Crop.around(c.box), (c,)) for c in candidates]
+    return [
+        Look(Crop.around(c.box, MARGIN if c.side else FIRST_LOOK_MARGIN), (c,)) for c in candidates
+    ]
 
 
 def plan_again(sightings: Mapping[str, Sighting], margin: float = MARGIN) -> list[Look]:
@@ -189,10 +193,22 @@ def _shows_both(reading: Reading, p: np.ndarray, thresholds: Mapping[str, float]
 def _one_of_both(look: Look, reading: Reading, channel: int, p: float) -> Sighting:
     side = SIDES[channel]
     logit = float(np.clip(reading.presence_logit[channel], 0, _LOGIT_LIMIT))
-    expected = any(c.side in (side, None) for c in look.candidates)
+    expected = _is_expected(look, reading, channel)
     signed = logit if channel == 0 else -logit
     alone = len(look.candidates) == 1
     return Sighting(side, p, channel, reading, signed, expected, alone, look.weight)
+
+
+def _is_expected(look: Look, reading: Reading, channel: int) -> bool:
+    """Whether a crop was laid for the hand of a channel; another's hand at its edge is not it.
+
+    At a place newly found it is the hand that fills the place better.
+    """
+    place = look.candidates[0]
+    if len(look.candidates) == 1 and place.side is None:
+        fit = [boxes.iou(boxes.square(boxes.tight(j)), place.box) for j in reading.joints_2d]
+        return fit[channel] >= fit[1 - channel]
+    return any(c.side in (SIDES[channel], None) for c in look.candidates)
 
 
 def _single(look: Look, reading: Reading, p: np.ndarray) -> Sighting:

@@ -48,7 +48,7 @@ def box(x: float, size: float = 100.0) -> np.ndarray:
 
 def test_hands_far_apart_get_a_crop_each():
     looks = plan([Candidate(box(0)), Candidate(box(400))])
-    assert [k.crop.side for k in looks] == [125, 125]
+    assert [k.crop.side for k in looks] == [135, 135]
     assert [k.crop.center_x for k in looks] == [50, 450]
 
 
