@@ -24,7 +24,14 @@ setup(
         "torch>=2.4",
     ],
     extras_require={
-        "training": ["lmdb>=1.4", "pillow>=10"],
+        "training": [
+            "lightning>=2.5,<3",
+            "lmdb>=1.4",
+            "pillow>=10",
+            "tensorboard>=2.16",
+            "tqdm>=4.60",
+        ],
+        "export": ["onnx>=1.16", "onnxruntime>=1.19", "onnxscript>=0.5"],
         "render": ["anny==0.6.2", "trimesh>=4"],
     },
 )

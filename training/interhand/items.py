@@ -105,7 +105,7 @@ def draw_factors(count: int, generator: torch.Generator) -> Factors:
     )
 
 
-def maps_for(annotations: Annotations, factors: Factors, width_px: int) -> PatchMaps:
+def maps_for(annotations: Annotations, factors: Factors, width_px: int | Tensor) -> PatchMaps:
     """The maps between picture (mirrored where asked) and patch; the boxes stay as they are."""
     boxes = annotations.boxes.float().clone()
     boxes[:, :2] += boxes[:, 2:] * factors.shift.float()
@@ -134,7 +134,11 @@ def swap_sides(labels: Tensor) -> Tensor:
 
 
 def make_targets(
-    annotations: Annotations, maps: PatchMaps, factors: Factors, parts: Tensor, width_px: int
+    annotations: Annotations,
+    maps: PatchMaps,
+    factors: Factors,
+    parts: Tensor,
+    width_px: int | Tensor,
 ) -> Targets:
     """Joints, depths and presence in the network's terms.
 
@@ -161,12 +165,12 @@ def make_targets(
 
 
 def mirror_joints(
-    annotations: Annotations, mirror: Tensor, width_px: int
+    annotations: Annotations, mirror: Tensor, width_px: int | Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Joints, validity and presence as in the mirrored picture, for the items that ask for it."""
     points, valid, hands = annotations.joints, annotations.joint_valid, annotations.hands
     other = points[:, joints.MIRRORED].clone()
-    other[..., 0] = width_px - other[..., 0] - 1
+    other[..., 0] = torch.as_tensor(width_px).view(-1, 1) - other[..., 0] - 1
     swapped = torch.where(mirror[:, None], valid[:, joints.MIRRORED], valid)
     return (
         torch.where(mirror[:, None, None], other, points),

@@ -38,7 +38,11 @@ def square_boxes(boxes: Tensor, margin: float = MARGIN) -> Tensor:
 
 
 def patch_maps(
-    boxes: Tensor, scale: Tensor, rotation_deg: Tensor, mirror: Tensor, width_px: int
+    boxes: Tensor,
+    scale: Tensor,
+    rotation_deg: Tensor,
+    mirror: Tensor,
+    width_px: int | Tensor,
 ) -> PatchMaps:
     """Maps between a picture (mirrored first where asked) and the patch of its box.
 
@@ -47,7 +51,7 @@ def patch_maps(
         scale: (B,) factor on the box's sides.
         rotation_deg: (B,) turn of the box in the picture, clockwise as seen.
         mirror: (B,) bool: the picture is mirrored left to right before all else.
-        width_px: width of the picture.
+        width_px: width of the pictures, one or (B,).
 
     Returns:
         Maps for the picture as mirrored.

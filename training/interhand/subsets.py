@@ -23,14 +23,15 @@ def select(keys: Sequence[Key], name: str) -> list[Key]:
 
     Returns:
         All keys in order for a whole split; else a sample in the order of drawing: 1,000 for
-        mini (all in order, where there are no more), a tenth, quarter or twentieth otherwise.
+        mini (all in order, where there are no more), a tenth, quarter or twentieth (at least
+        one) otherwise.
 
     Raises:
         ValueError: there is no subset of that name.
     """
     if name not in NAMES:
         raise ValueError(f"subset {name!r}: expected one of {', '.join(NAMES)}")
-    count = int(SHARES[name] * len(keys)) if name in SHARES else MINI
+    count = max(1, int(SHARES[name] * len(keys))) if name in SHARES else MINI
     if name in SPLITS or count >= len(keys):
         return list(keys)
     draw = random.Random(SEED)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ImageNet weights for the trunk, from the file of HRNet's authors."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from training.interhand.errors import DataError
+
+#: Where the release's set-up puts the file, by the name of its text and of its code.
+PLACES = tuple(
+    Path("saved_models/pytorch/imagenet") / f"hrnet_w32-36af842e.{ending}"
+    for ending in ("pth", "pt")
+)
+STARTS = ("conv1.", "bn1.", "conv2.", "bn2.", "layer1.", "transition", "stage")
+
+
+def find_backbone() -> Path | None:
+    """The file, where it lies in one of the places that the release names."""
+    return next((path for path in PLACES if path.exists()), None)
+
+
+def load_backbone(trunk: nn.Module, path: Path) -> int:
+    """Copy the weights of `path` that the trunk has; the classification head is left out.
+
+    Returns:
+        How many tensors were copied.
+
+    Raises:
+        DataError: the file is missing, damaged, or not HRNet-W32's.
+    """
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; expected HRNet-W32's ImageNet weights") from error
+    except Exception as error:  # torch raises many kinds over damaged files
+        raise DataError(f"{path}: damaged or no weights file; download it again") from error
+    wanted = trunk.state_dict()
+    taken: dict[str, Tensor] = {
+        key: value
+        for key, value in found.items()
+        if key.startswith(STARTS) and key in wanted and value.shape == wanted[key].shape
+    }
+    missing = [key for key in wanted if key not in taken and "num_batches" not in key]
+    if missing:
+        raise DataError(
+            f"{path}: not HRNet-W32's ImageNet weights: {len(missing)} of the trunk's tensors are "
+            f"not in it, the first is {missing[0]}"
+        )
+    trunk.load_state_dict(wanted | taken)
+    return len(taken)

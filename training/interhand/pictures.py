@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures and part labels from the release's LMDBs, ours, or the data set's own files.
+
+The release's values are PNGs encoded from RGB by an encoder that expects BGR, so OpenCV gives RGB
+as it is. Ours may be the data set's own JPEGs, where OpenCV gives BGR. The first bytes tell.
+"""
+
+import os
+from pathlib import Path
+
+import cv2
+import lmdb
+import numpy as np
+
+from digit_core.parts import NUM_PARTS
+from training.interhand.errors import DataError
+
+IMAGES, LABELS = "images/interhand.lmdb", "segm_32.lmdb"
+JPEG = b"\xff\xd8"
+#: lmdb refuses to open a file twice in one process, and an environment must not cross a fork.
+_environments: dict[tuple[int, str], lmdb.Environment] = {}
+
+
+def open_lmdb(path: Path) -> lmdb.Environment:
+    """The environment of this process for a folder, opened once, for reading."""
+    key = (os.getpid(), str(path.resolve()))
+    if key not in _environments:
+        try:
+            _environments[key] = lmdb.open(
+                str(path), readonly=True, lock=False, readahead=False, meminit=False
+            )
+        except lmdb.Error as error:
+            raise DataError(
+                f"{path}: no LMDB ({error}); run `python -m training.prepare`"
+            ) from error
+    return _environments[key]
+
+
+class PictureStore:
+    """Pictures of a data root, from `images/interhand.lmdb` or else from `images/`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.lmdb = root / IMAGES if (root / IMAGES / "data.mdb").exists() else None
+        self.labels_lmdb = root / LABELS if (root / LABELS / "data.mdb").exists() else None
+
+    def image(self, key: str) -> np.ndarray:
+        """(H, W, 3) uint8 RGB of `SPLIT/CaptureN/.../imageF.jpg`.
+
+        Raises:
+            DataError: it is missing or damaged.
+        """
+        value, place = self._bytes(key)
+        picture = cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_COLOR) if value else None
+        # OpenCV fills what a truncated JPEG lacks with grey: the end mark tells.
+        if picture is None or (value[:2] == JPEG and b"\xff\xd9" not in value[-64:]):
+            raise DataError(f"{place}: damaged or truncated picture; unpack or pack it again")
+        from_file = value[:2] == JPEG or self.lmdb is None
+        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if from_file else picture
+
+    def labels(self, key: str, size: tuple[int, int]) -> np.ndarray | None:
+        """(H, W) uint8 part labels, or None where there are none for this picture.
+
+        Raises:
+            DataError: they are damaged or of another size than the picture's (width, height).
+        """
+        if self.labels_lmdb is None:
+            return None
+        key = key.replace("jpg", "png")
+        with open_lmdb(self.labels_lmdb).begin(buffers=True) as transaction:
+            value = transaction.get(key.encode())
+            if value is None:
+                return None
+            labels = cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_GRAYSCALE)
+        place = f"{self.labels_lmdb}: {key}"
+        if labels is None:
+            raise DataError(f"{place}: damaged mask; run `python -m training.prepare masks`")
+        if labels.shape != size[::-1]:
+            found = f"{labels.shape[1]}x{labels.shape[0]}"
+            raise DataError(f"{place}: a mask of {found} for a picture of {size[0]}x{size[1]}")
+        if labels.max() >= NUM_PARTS:
+            raise DataError(f"{place}: label {labels.max()}; expected 0 to {NUM_PARTS - 1}")
+        return labels
+
+    def _bytes(self, key: str) -> tuple[bytes, str]:
+        path = self.root / "images" / key
+        if self.lmdb is not None:
+            with open_lmdb(self.lmdb).begin() as transaction:
+                value = transaction.get(key.encode())
+            if value is not None:
+                return bytes(value), f"{self.lmdb}: {key}"
+            raise DataError(
+                f"{self.lmdb}: {key} is not in it; run `python -m training.prepare images`"
+            )
+        try:
+            return path.read_bytes(), str(path)
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}; unpack InterHand2.6M's pictures") from error

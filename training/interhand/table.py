@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A split's annotations as arrays on disk, opened in milliseconds and shared by all workers.
+
+One folder a split, one .npy an array, mapped into memory: processes that read the same rows share
+the same pages. It is made anew when a file that it comes from has changed.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.interhand import joints
+from training.interhand.errors import DataError
+from training.interhand.raw import Complain, Split, SplitFiles, raise_it, read_split
+
+FORMAT = 1
+STAMP = "source.json"
+
+
+@dataclass(frozen=True)
+class Table:
+    """N items of a split in the file's order; K cameras, M frames of joints.
+
+    Attributes:
+        ids: (N,) annotation ids.
+        file_names: (N,) bytes, `CaptureN/SEQ/camC/imageF.jpg`.
+        sizes: (N, 2) width, height, px.
+        boxes: (N, 4) float32 x, y, width, height, px.
+        joint_valid: (N, 42) uint8, as annotated.
+        hands: (N, 2) uint8 right, left.
+        hands_valid: (N,) uint8.
+        fitted: (N, 2) int8 right, left: 1 a MANO fit is there, 0 not, -1 unknown.
+        captures, camera_names, frames: (N,) integers of the item's place.
+        camera: (N,) row of the camera tables.
+        frame: (N,) row of `world`.
+        focal, center, position: (K, 2), (K, 2), (K, 3) px, px, mm.
+        rotation: (K, 3, 3) world to camera.
+        world: (M, 42, 3) float32 mm.
+        rootnet_boxes: (N, 4) float32 px; NaN where RootNet says nothing.
+        rootnet_depth: (N, 2) float64 right, left wrist, mm; NaN where RootNet says nothing.
+    """
+
+    ids: np.ndarray
+    file_names: np.ndarray
+    sizes: np.ndarray
+    boxes: np.ndarray
+    joint_valid: np.ndarray
+    hands: np.ndarray
+    hands_valid: np.ndarray
+    fitted: np.ndarray
+    captures: np.ndarray
+    camera_names: np.ndarray
+    frames: np.ndarray
+    camera: np.ndarray
+    frame: np.ndarray
+    focal: np.ndarray
+    center: np.ndarray
+    position: np.ndarray
+    rotation: np.ndarray
+    world: np.ndarray
+    rootnet_boxes: np.ndarray
+    rootnet_depth: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def key(self, row: int) -> str:
+        """`CaptureN/SEQ/camC/imageF.jpg` of an item."""
+        return self.file_names[row].decode()
+
+
+def table_folder(files: SplitFiles) -> Path:
+    """Where a split's arrays lie."""
+    return files.root / "cache" / "annotations" / files.split
+
+
+def build_table(split: Split) -> Table:
+    """Arrays of a split that has been read."""
+    items = split.items
+    cameras = _Rows(lambda key: {part: split.cameras[key[0]][part][key[1]] for part in _CAMERA})
+    frames = _Rows(lambda key: split.joints[key[0]][key[1]]["world_coord"])
+    camera = [cameras.row((item.capture, item.camera)) for item in items]
+    frame = [frames.row((item.capture, item.frame)) for item in items]
+    nothing = {"bbox": [np.nan] * 4, "abs_depth": [np.nan] * 2}
+    rootnet = [split.rootnet.get(item.id, nothing) for item in items]
+    columns: dict[str, tuple[Any, Any, tuple[int, ...]]] = {
+        "ids": ([i.id for i in items], np.int64, ()),
+        "sizes": ([i.size for i in items], np.int32, (2,)),
+        "boxes": ([i.box for i in items], np.float32, (4,)),
+        "joint_valid": ([i.joint_valid for i in items], np.uint8, (joints.COUNT,)),
+        "hands": ([i.hands for i in items], np.uint8, (2,)),
+        "hands_valid": ([i.hands_valid for i in items], np.uint8, ()),
+        "fitted": ([split.fitted(i) for i in items], np.int8, (2,)),
+        "captures": ([int(i.capture) for i in items], np.int32, ()),
+        "camera_names": ([int(i.camera) for i in items], np.int32, ()),
+        "frames": ([int(i.frame) for i in items], np.int32, ()),
+        "camera": (camera, np.int32, ()),
+        "frame": (frame, np.int32, ()),
+        "focal": ([c["focal"] for c in cameras.values], np.float64, (2,)),
+        "center": ([c["princpt"] for c in cameras.values], np.float64, (2,)),
+        "position": ([c["campos"] for c in cameras.values], np.float64, (3,)),
+        "rotation": ([c["camrot"] for c in cameras.values], np.float64, (3, 3)),
+        "world": (frames.values, np.float32, (joints.COUNT, 3)),
+        "rootnet_boxes": ([r["bbox"] for r in rootnet], np.float32, (4,)),
+        "rootnet_depth": ([r["abs_depth"] for r in rootnet], np.float64, (2,)),
+    }
+    arrays = {
+        name: np.array(values, dtype=dtype).reshape(-1, *shape)
+        for name, (values, dtype, shape) in columns.items()
+    }
+    names = [item.file_name.encode() for item in items]
+    return Table(file_names=np.array(names or [b""])[: len(names)], **arrays)
+
+
+_CAMERA = ("campos", "camrot", "focal", "princpt")
+
+
+class _Rows:
+    """Each key's value once, in the order of coming."""
+
+    def __init__(self, value_of: Callable[[Any], Any]) -> None:
+        self.value_of, self.rows, self.values = value_of, {}, []  # type: ignore[var-annotated]
+
+    def row(self, key: Any) -> int:
+        if key not in self.rows:
+            self.rows[key] = len(self.values)
+            self.values.append(self.value_of(key))
+        return self.rows[key]
+
+
+def prepare_table(files: SplitFiles, complain: Complain = raise_it) -> bool:
+    """Make the arrays of a split where they are missing or older than what they come from.
+
+    Returns:
+        Whether anything had to be made.
+
+    Raises:
+        DataError: a file is missing or damaged, or the folder cannot be written.
+    """
+    folder = table_folder(files)
+    source = _fingerprint(files)
+    if _stamp(folder) == source:
+        return False
+    table = build_table(read_split(files, complain))
+    if not len(table):
+        raise DataError(f"{files.annotation('data.json')}: no usable item in it")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{files.split}.", dir=folder.parent))
+        for name in Table.__dataclass_fields__:
+            np.save(unfinished / f"{name}.npy", getattr(table, name))
+        (unfinished / STAMP).write_text(json.dumps(source))
+        unfinished.chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(unfinished, folder)
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be written ({error.strerror}); give a --data_root that you "
+            "may write to"
+        ) from error
+    return True
+
+
+def open_table(files: SplitFiles) -> Table:
+    """Map a split's arrays into memory, making them first where needed."""
+    prepare_table(files)
+    folder = table_folder(files)
+    try:
+        arrays = {
+            name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            for name in Table.__dataclass_fields__
+        }
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(
+            f"{folder}: damaged ({error}); delete the folder, then run "
+            "`python -m training.prepare annotations`"
+        ) from error
+    return Table(**arrays)
+
+
+def _stamp(folder: Path) -> Any:
+    try:
+        return json.loads((folder / STAMP).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _fingerprint(files: SplitFiles) -> dict[str, Any]:
+    """Names, sizes and times of the files that a table comes from."""
+    known = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files.sources()]
+    return {"format": FORMAT, "digest": hashlib.sha256(repr(known).encode()).hexdigest()}
