@@ -132,11 +132,11 @@ def _skeleton(panel: np.ndarray, pixels: np.ndarray, valid: np.ndarray) -> None:
     for hand, bones in enumerate(joints.BONES):
         for outer, inner in bones:
             if near[outer] and near[inner]:
-                color = _color(outer, hand)
+                color = _color(int(outer), hand)
                 cv2.line(panel, places[outer], places[inner], color, 2, cv2.LINE_AA)
     for joint in np.flatnonzero(near):
         hand = int(joint >= joints.PER_HAND)
-        cv2.circle(panel, places[joint], 2, _color(joint, hand), cv2.FILLED, cv2.LINE_AA)
+        cv2.circle(panel, places[joint], 2, _color(int(joint), hand), cv2.FILLED, cv2.LINE_AA)
 
 
 def _color(joint: int, hand: int) -> list[int]:

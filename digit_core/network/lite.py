@@ -71,7 +71,7 @@ class DigitLite(nn.Module):
 
 
 def _resize(images: Tensor, scale: float) -> Tensor:
-    height, width = images.shape[-2:]
+    height, width = (int(side) for side in images.shape[-2:])  # plain numbers when traced, too
     return _resize_to(images, round(height * scale), round(width * scale))
 
 

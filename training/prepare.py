@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make what InterHand2.6M lacks for training, in its folder; each step goes on where it stopped.
+
+python -m training.prepare annotations                annotation files to memory-mapped arrays
+python -m training.prepare images                     pictures into images/interhand.lmdb
+python -m training.prepare masks --mano FOLDER        part labels from MANO fits, segm_32.lmdb
+python -m training.prepare --check                    everything that is wrong with the data
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import lmdb
+import numpy as np
+from tqdm import tqdm
+
+from digit_core.parts import LEFT_OFFSET
+from digit_core.skeleton import SIDES
+from training import mano
+from training import options as flags
+from training.interhand.errors import DataError
+from training.interhand.pictures import IMAGES, JPEG, LABELS, PictureStore
+from training.interhand.raw import SplitFiles, read_json, read_split
+from training.interhand.subsets import SPLITS
+from training.interhand.table import Table, open_table, prepare_table
+from training.rasterize import draw_labels
+
+MAP_SIZE = 1 << 42  # address space; the file grows as it is filled
+COMMIT = 256  # items a transaction: what a killed run has to do again
+
+
+def prepare_images(files: SplitFiles, as_png: bool) -> int:
+    """Pack a split's pictures; those that are in already are kept. Gives how many were added.
+
+    Raises:
+        DataError: a picture is missing or damaged.
+    """
+    table = open_table(files)
+    keys = [f"{files.split}/{table.key(row)}" for row in range(len(table))]
+
+    def values() -> Iterator[tuple[str, bytes]]:
+        for key in _missing(files.root / IMAGES, keys, files.split):
+            path = files.root / "images" / key
+            yield key, _packed(path, as_png)
+
+    return _fill(files.root / IMAGES, values())
+
+
+def _packed(path: Path, as_png: bool) -> bytes:
+    try:
+        value = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; unpack InterHand2.6M's pictures") from error
+    picture = cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_COLOR) if value else None
+    if picture is None or (value[:2] == JPEG and b"\xff\xd9" not in value[-64:]):
+        raise DataError(f"{path}: damaged or truncated picture; unpack it again")
+    if not as_png:
+        return value
+    # As the release: an RGB array given to an encoder that expects BGR.
+    return cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))[1].tobytes()
+
+
+def prepare_masks(files: SplitFiles, hands: tuple[mano.Mano, mano.Mano], parts: np.ndarray) -> int:
+    """Render a split's part labels; those that are in already are kept. Gives how many were added.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    table = open_table(files)
+    fits = read_json(files.annotation("MANO_NeuralAnnot.json"))
+    rows = {
+        f"{files.split}/{table.key(row)}".replace("jpg", "png"): row for row in range(len(table))
+    }
+
+    def values() -> Iterator[tuple[str, bytes]]:
+        for key in _missing(files.root / LABELS, list(rows), files.split):
+            row = rows[key]
+            fit = fits.get(str(table.captures[row]), {}).get(str(table.frames[row]), {})
+            if any(fit.get(side) for side in SIDES):
+                mask = render_mask(table, row, fit, hands, parts)
+                yield key, cv2.imencode(".png", mask)[1].tobytes()
+
+    return _fill(files.root / LABELS, values())
+
+
+def render_mask(
+    table: Table, row: int, fit: dict, hands: tuple[mano.Mano, mano.Mano], parts: np.ndarray
+) -> np.ndarray:
+    """(H, W) uint8 labels of one picture from its frame's fits."""
+    camera = table.camera[row]
+    points, faces, labels, start = [], [], [], 0
+    for channel, (side, model) in enumerate(zip(SIDES, hands, strict=True)):
+        told = fit.get(side)
+        if not told:
+            continue
+        world = 1000 * model.vertices(told["pose"], told["shape"], told["trans"])
+        points.append((world - table.position[camera]) @ table.rotation[camera].T)
+        faces.append(model.faces + start)
+        labels.append(parts + channel * LEFT_OFFSET)
+        start += len(world)
+    seen = np.concatenate(points)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pixels = seen[:, :2] / seen[:, 2:] * table.focal[camera] + table.center[camera]
+    size = (int(table.sizes[row, 0]), int(table.sizes[row, 1]))
+    return draw_labels(pixels, seen[:, 2], np.concatenate(faces), np.concatenate(labels), size)
+
+
+def check(root: Path, splits: list[str]) -> list[str]:
+    """Every fault of the data set, one sentence each."""
+    faults: list[str] = []
+    store = PictureStore(root)
+    for split in splits:
+        files = SplitFiles(root, split)
+        try:
+            content = read_split(files, faults.append)
+        except DataError as error:
+            faults.append(str(error))
+            continue
+        if split != "train" and not content.rootnet:
+            faults.append(f"{files.rootnet}: not there; --trans_test rootnet needs it")
+        for item in tqdm(content.items, desc=split, unit="picture"):
+            if split != "train" and content.rootnet and item.id not in content.rootnet:
+                faults.append(f"{files.rootnet}: nothing on annotation {item.id}")
+            key = f"{split}/{item.file_name}"
+            try:
+                picture = store.image(key)
+                if picture.shape[1::-1] != item.size:
+                    told = "x".join(map(str, item.size))
+                    found = "x".join(map(str, picture.shape[1::-1]))
+                    raise DataError(f"{key}: a picture of {found} where {told} is annotated")
+                store.labels(key, item.size)
+            except DataError as error:
+                faults.append(str(error))
+    return faults
+
+
+def _missing(path: Path, keys: list[str], split: str) -> Iterator[str]:
+    path.mkdir(parents=True, exist_ok=True)
+    with lmdb.open(str(path), map_size=MAP_SIZE) as environment, environment.begin() as transaction:
+        absent = [key for key in keys if transaction.get(key.encode()) is None]
+    yield from tqdm(
+        absent, desc=split, unit="picture", total=len(keys), initial=len(keys) - len(absent)
+    )
+
+
+def _fill(path: Path, values: Iterator[tuple[str, bytes]]) -> int:
+    """Write in transactions of `COMMIT`: a killed run loses no more than one."""
+    count, pending = 0, []
+    for pair in values:
+        pending.append(pair)
+        if len(pending) == COMMIT:
+            count += _commit(path, pending)
+            pending = []
+    return count + _commit(path, pending)
+
+
+def _commit(path: Path, pairs: list[tuple[str, bytes]]) -> int:
+    path.mkdir(parents=True, exist_ok=True)
+    with lmdb.open(str(path), map_size=MAP_SIZE) as environment:
+        with environment.begin(write=True) as transaction:
+            for key, value in pairs:
+                transaction.put(key.encode(), value)
+    return len(pairs)
+
+
+def run(o: argparse.Namespace) -> None:
+    """Do one step for the splits that are asked for.
+
+    Raises:
+        DataError: what is needed is missing or damaged.
+    """
+    if o.check:
+        faults = check(o.data_root, o.splits)
+        if faults:
+            raise DataError("\n".join([*faults, f"{len(faults)} fault(s)"]))
+        print(f"{o.data_root}: nothing is wrong with {', '.join(o.splits)}")
+        return
+    hands = mano.load_hands(o.mano) if o.step == "masks" else None
+    for split in o.splits:
+        files = SplitFiles(o.data_root, split)
+        if o.step == "annotations":
+            print(f"{split}: {'made' if prepare_table(files) else 'up to date'}")
+        elif o.step == "images":
+            print(f"{split}: {prepare_images(files, o.png)} pictures added")
+        elif hands is not None:
+            listed = mano.read_vertex_parts(o.vertex_parts) if o.vertex_parts else None
+            parts = mano.vertex_parts(hands[0].weights) if listed is None else listed
+            print(f"{split}: {prepare_masks(files, hands, parts)} masks added")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prepare or check; 2 with what is wrong where the data cannot be used."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.prepare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("step", nargs="?", choices=("annotations", "images", "masks"))
+    parser.add_argument("--check", action="store_true", help="report every fault, change nothing")
+    parser.add_argument("--data_root", type=Path, default=Path("data/InterHand"), metavar="DIR")
+    parser.add_argument("--splits", nargs="+", choices=SPLITS, default=list(SPLITS))
+    parser.add_argument(
+        "--png", action="store_true", help="images: PNG as the release packs, five times larger"
+    )
+    parser.add_argument(
+        "--mano", type=Path, metavar="DIR", help="has MANO_RIGHT.pkl, MANO_LEFT.pkl"
+    )
+    parser.add_argument("--vertex_parts", type=Path, metavar="F", help="the release's vertex list")
+    o = parser.parse_args(arguments)
+    if bool(o.step) == o.check:
+        parser.error("give one of annotations, images, masks and --check")
+    if o.step == "masks" and o.mano is None:
+        parser.error("masks needs --mano FOLDER with MANO_RIGHT.pkl and MANO_LEFT.pkl")
+    return flags.run_command(lambda: run(o))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
