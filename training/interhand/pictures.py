@@ -17,29 +17,34 @@ from training.interhand.errors import DataError
 
 IMAGES, LABELS = "images/interhand.lmdb", "segm_32.lmdb"
 JPEG = b"\xff\xd8"
-#: lmdb refuses to open a file twice in one process, and an environment must not cross a fork.
-_environments: dict[tuple[int, str], lmdb.Environment] = {}
+#: lmdb refuses to open a file twice in one process; by path, with the process that opened it.
+_environments: dict[str, tuple[int, lmdb.Environment]] = {}
 
 
 def open_lmdb(path: Path) -> lmdb.Environment:
     """The environment of this process for a folder, opened once, for reading."""
-    key = (os.getpid(), str(path.resolve()))
-    if key not in _environments:
+    key = str(path)
+    opener, environment = _environments.get(key, (0, None))
+    if environment is None or opener != os.getpid():
         try:
-            _environments[key] = lmdb.open(
+            if environment is not None:  # inherited by a forked worker, which needs its own
+                environment.close()
+            environment = lmdb.open(
                 str(path), readonly=True, lock=False, readahead=False, meminit=False
             )
         except lmdb.Error as error:
             raise DataError(
                 f"{path}: no LMDB ({error}); run `python -m training.prepare`"
             ) from error
-    return _environments[key]
+        _environments[key] = (os.getpid(), environment)
+    return environment
 
 
 class PictureStore:
     """Pictures of a data root, from `images/interhand.lmdb` or else from `images/`."""
 
     def __init__(self, root: Path) -> None:
+        root = root.resolve()  # one name for each LMDB, whatever the user called it
         self.root = root
         self.lmdb = root / IMAGES if (root / IMAGES / "data.mdb").exists() else None
         self.labels_lmdb = root / LABELS if (root / LABELS / "data.mdb").exists() else None

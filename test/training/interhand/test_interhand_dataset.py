@@ -10,6 +10,7 @@ import lmdb
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from training.interhand import heatmap_space, subsets
 from training.interhand.batches import EvaluationBatches, TrainingBatches
@@ -207,6 +208,16 @@ def test_mask_of_another_size_is_named(data_root):
             transaction.put(key, cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes())
     with pytest.raises(DataError, match="a mask of 9x9 for a picture of 200x160"):
         data[2]
+
+
+def test_workers_read_what_this_process_has_open(data_root):
+    data = InterHand(data_root, "val")
+    here = whole(data)
+    loader = DataLoader(
+        data, batch_sampler=EvaluationBatches(7, 4), num_workers=2, collate_fn=lambda batch: batch
+    )
+    for _ in range(2):
+        assert torch.equal(torch.cat([batch.images for batch in loader]), here.images)
 
 
 def test_missing_mask_is_no_fault(data_root):
