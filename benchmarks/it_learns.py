@@ -45,7 +45,7 @@ def train(model, data: InterHand, count: int, minutes: float, rate: float, batch
             steps += 1
             if time.monotonic() > end:
                 break
-    print(f"{steps} steps of {batches.batch} in {minutes:g} min, last loss {float(loss):.2f}")
+    print(f"{steps} steps of {batches.batch} in {minutes:g} min, last loss {loss.item():.2f}")
 
 
 @torch.no_grad()
@@ -90,9 +90,14 @@ def main() -> None:
         data = InterHand(o.folder, "train")
         train(model, data, OVERFIT_ITEMS, o.minutes, o.lr)
         batch = data.__getitems__([(i, 0) for i in range(OVERFIT_ITEMS)])
-        # Batch norms of a few hundred steps of one batch: those of the batch itself.
-        print(f"{o.model}, {OVERFIT_ITEMS} images: {error_px(model, batch):.2f} px of 256")
-        print(f"with running batch norms: {error_px(model.eval(), batch):.2f} px")
+        print(
+            f"{o.model}, {OVERFIT_ITEMS} images: {error_px(model, batch):.2f} px of 256 as trained"
+        )
+        model.eval()
+        # digit-lite answers from a window about the likeliest place unless it trains.
+        print(f"as it answers: {error_px(model, batch):.2f} px")
+        model.training = True
+        print(f"as it answers, but by whole maps: {error_px(model, batch):.2f} px")
         return
     data = InterHand(o.folder, "train", variations=Variations())
     train(model, data, len(data), o.minutes, o.lr)

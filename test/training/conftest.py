@@ -1,5 +1,6 @@
 """A small data set in InterHand2.6M's layout, and running training's commands on it."""
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -95,5 +96,20 @@ def command(tmp_path, environment):
         )
         assert done.returncode == status, done.stderr[-3000:] + done.stdout[-1000:]
         return done
+
+    return call
+
+
+@pytest.fixture
+def command_here(tmp_path, monkeypatch, capsys):
+    """The same in this process, which saves the start of another; gives (stdout, stderr)."""
+
+    def call(name, *arguments, status=0):
+        monkeypatch.chdir(tmp_path)
+        capsys.readouterr()
+        code = importlib.import_module(f"training.{name}").main([*map(str, arguments)])
+        said = capsys.readouterr()
+        assert code == status, said.err
+        return said
 
     return call

@@ -37,8 +37,8 @@ def test_file_that_disagrees_is_not_left(model, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_command(command, model, tmp_path):
+def test_command(command_here, model, tmp_path):
     save_model(tmp_path / "w.safetensors", model, "digit-lite")
     flags = ("--load_from", "w.safetensors", "--format", "torchscript", "--output", "f.ts")
-    assert "joints_25d" in command("export", *flags).stdout
+    assert "joints_25d" in command_here("export", *flags).out
     assert (tmp_path / "f.ts").stat().st_size > 1e6

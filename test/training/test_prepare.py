@@ -194,12 +194,12 @@ def write_fits(root, mano_folder):
     files.annotation("MANO_NeuralAnnot.json").write_text(json.dumps({"0": fits}))
 
 
-def test_masks_show_the_fits(command, data_root, mano_folder):
+def test_masks_show_the_fits(command_here, data_root, mano_folder):
     shutil.rmtree(data_root / "segm_32.lmdb")
     write_fits(data_root, mano_folder)
     run = ("masks", "--mano", mano_folder, "--data_root", data_root, "--splits", "val")
-    assert "val: 7 masks added" in command("prepare", *run).stdout
-    assert "val: 0 masks added" in command("prepare", *run).stdout
+    assert "val: 7 masks added" in command_here("prepare", *run).out
+    assert "val: 0 masks added" in command_here("prepare", *run).out
     data = InterHand(data_root, "val")
     for index in range(len(data)):
         labels = data.store.labels(data.key(index), (200, 160))
@@ -215,10 +215,10 @@ def test_masks_show_the_fits(command, data_root, mano_folder):
 
 
 @pytest.mark.parametrize("png", [False, True])
-def test_packed_pictures_are_the_files(command, data_root, png):
+def test_packed_pictures_are_the_files(command_here, data_root, png):
     before = InterHand(data_root, "val").picture(3)
     run = ("images", "--data_root", data_root, "--splits", "val", *(["--png"] if png else []))
-    assert "val: 7 pictures added" in command("prepare", *run).stdout
+    assert "val: 7 pictures added" in command_here("prepare", *run).out
     shutil.rmtree(data_root / "images" / "val")
     assert np.array_equal(InterHand(data_root, "val").picture(3), before)
 
@@ -258,9 +258,9 @@ prepare.prepare_images(SplitFiles(Path(sys.argv[1]), "val"), False)
 """
 
 
-def test_check_reports_every_fault(command, data_root):
+def test_check_reports_every_fault(command_here, data_root):
     run = ("--check", "--data_root", data_root, "--splits", "val")
-    assert "nothing is wrong" in command("prepare", *run).stdout
+    assert "nothing is wrong" in command_here("prepare", *run).out
     files = SplitFiles(data_root, "val")
     cameras = json.loads(files.annotation("camera.json").read_text())
     del cameras["0"]["focal"]["400001"]
@@ -269,6 +269,6 @@ def test_check_reports_every_fault(command, data_root):
     pictures[2].unlink()
     pictures[3].write_bytes(pictures[3].read_bytes()[:-300])
     files.rootnet.unlink()
-    said = command("prepare", *run, status=2).stderr
+    said = command_here("prepare", *run, status=2).err
     for part in ("camera 400001", "image2.jpg: No such file", "image3.jpg: damaged", "4 fault(s)"):
         assert part in said

@@ -34,7 +34,7 @@ def weights(tmp_path):
     return tmp_path / "lite.safetensors"
 
 
-def test_a_run_leaves_what_it_says(command, data_root, tmp_path):
+def test_a_run_leaves_what_it_says(command, command_here, data_root, tmp_path):
     run = ("--data_root", data_root, *SMALL[:-1], *QUICK, "--batch_size", 4, "--max_epoch", 2)
     said = command("train", *run, "--lr_dec_epoch", 1, "--log_every", 1, "--key", "k1").stdout
     folder = tmp_path / "logs" / "k1"
@@ -60,7 +60,7 @@ def test_a_run_leaves_what_it_says(command, data_root, tmp_path):
         ).stdout
         assert f"depth source: {source}" in said
         figures[source] = json.loads((tmp_path / "f.json").read_text())["figures"]
-        command("test", "--predictions", tmp_path / "f.npz", "--json", tmp_path / "again.json")
+        command_here("test", "--predictions", tmp_path / "f.npz", "--json", tmp_path / "again.json")
         again = json.loads((tmp_path / "again.json").read_text())["figures"]
         assert again == pytest.approx(figures[source], nan_ok=True)
     assert len({f["mpjpe_all"] for f in figures.values()}) == 3
@@ -117,9 +117,9 @@ def test_two_processes_train_and_evaluate_as_one(command, data_root, tmp_path):
             assert np.abs(told[0][name] - told[1][name]).max() < 1e-3, name
 
 
-def test_demo_draws_prediction_and_truth(command, data_root, tmp_path, weights):
+def test_demo_draws_prediction_and_truth(command_here, data_root, tmp_path, weights):
     flags = ("--eval_on", "minival", "--load_from", weights, "--data_root", data_root)
-    assert "3 pictures in visualization" in command("demo", *flags, "--count", 3).stdout
+    assert "3 pictures in visualization" in command_here("demo", *flags, "--count", 3).out
     for path in (tmp_path / "visualization").iterdir():
         picture = cv2.imread(str(path))
         assert picture.shape == (512, 6 * 256, 3)
@@ -145,12 +145,12 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_faults_are_one_sentence(command, fault):
+def test_faults_are_one_sentence(command_here, fault):
     arguments, expected = FAULTS[fault]
-    said = command(*arguments, status=2).stderr.strip().splitlines()
+    said = command_here(*arguments, status=2).err.strip().splitlines()
     assert expected in said[-1] and "Traceback" not in "".join(said)
 
 
-def test_weights_are_no_checkpoint_to_go_on_from(command, data_root, weights):
-    done = command("train", "--data_root", data_root, *SMALL, "--load_ckpt", weights, status=2)
-    assert "--load_from" in done.stderr
+def test_weights_are_no_checkpoint_to_go_on_from(command_here, data_root, weights):
+    said = command_here("train", "--data_root", data_root, *SMALL, "--load_ckpt", weights, status=2)
+    assert "--load_from" in said.err
