@@ -170,6 +170,8 @@ def build_module(o: argparse.Namespace, fresh: bool) -> HandModule:
         model = build_model(o.model)
         if fresh and o.model == "digit":
             _start_trunk(model, o.backbone)
+    if o.model == "digit-lite":
+        flags.warn("these losses leave digit-lite's heatmaps flat: see docs/data.md, Measured")
     if o.segmentation == "none":
         model = without_parts(model, o.model)
     schedule = Schedule(o.lr, tuple(o.lr_dec_epoch), o.lr_decay)
