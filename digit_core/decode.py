@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a network's answer to positions in the image, with what the heatmaps say about trust."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,7 +79,19 @@ def heatmap_spread(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     return variance.clamp(min=_CELL_VARIANCE).sqrt(), mass.clamp(0.0, 1.0)
 
 
-def read(output: DigitOutput, crops: list[Crop]) -> list[Reading]:
+def pack(output: DigitOutput) -> Tensor:
+    """All that is read of a batch but its part logits, on the network's device: (B, N) float32.
+
+    Five numbers a joint (x, y, depth, sigma, mass), then root depth and the two presence logits.
+    """
+    sigma, mass = heatmap_spread(output.heatmaps)
+    joints = torch.cat([output.joints_25d.float(), sigma[..., None], mass[..., None]], dim=2)
+    return torch.cat(
+        [joints.flatten(1), output.root_depth.float(), output.hand_logits.float()], dim=1
+    )
+
+
+def read(output: DigitOutput, crops: Sequence[Crop]) -> list[Reading]:
     """Decode a batch: one small download, then numpy.
 
     Args:
@@ -88,13 +101,23 @@ def read(output: DigitOutput, crops: list[Crop]) -> list[Reading]:
     Returns:
         B readings.
     """
-    sigma, mass = heatmap_spread(output.heatmaps)
-    joints = torch.cat([output.joints_25d.float(), sigma[..., None], mass[..., None]], dim=2)
-    whole = torch.cat([output.root_depth.float(), output.hand_logits.float()], dim=1)
-    packed = torch.cat([joints.flatten(1), whole], dim=1).cpu().numpy().astype(np.float64)
+    return unpack(pack(output).cpu().numpy(), output.part_logits, crops)
+
+
+def unpack(packed: np.ndarray, part_logits: Tensor, crops: Sequence[Crop]) -> list[Reading]:
+    """Readings of `pack`'s numbers.
+
+    Args:
+        packed: (B, N), in host memory.
+        part_logits: (B, 33, 128, 128), on any device.
+        crops: the B crops.
+
+    Returns:
+        B readings.
+    """
     return [
         _reading(crop, row[:-3].reshape(-1, 5), row[-3:], parts)
-        for crop, row, parts in zip(crops, packed, output.part_logits, strict=True)
+        for crop, row, parts in zip(crops, packed.astype(np.float64), part_logits, strict=True)
     ]
 
 

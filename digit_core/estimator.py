@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from digit_core.camera import Camera
-from digit_core.decode import Reading, read
+from digit_core.decode import Reading, unpack
 from digit_core.detection import detect
 from digit_core.frame import Frame, check_input
 from digit_core.hand_size import HandScale
 from digit_core.hands import TwoHands
+from digit_core.runtime import PoseRuntime, prepare
 from digit_core.settings import Settings
 from digit_core.tracker import Tracker
 from digit_core.weights import Networks, PathLike, load_networks
@@ -39,9 +40,12 @@ class DigitEstimator:
         networks: Networks,
         hand_size_m: float | None = None,
         settings: Settings | None = None,
+        precision: str = "auto",
     ) -> None:
         """Use networks that are loaded; see `load`."""
         self.networks = networks
+        self._pose = PoseRuntime(networks.pose, networks.device, precision)
+        self._detector = prepare(networks.detector)
         self.settings = settings or Settings()
         self.scale = HandScale.of(hand_size_m, networks.hand_size_m)
 
@@ -52,6 +56,7 @@ class DigitEstimator:
         device: str | torch.device | None = None,
         hand_size_m: float | None = None,
         settings: Settings | None = None,
+        precision: str = "auto",
     ) -> "DigitEstimator":
         """Load the bundled weights, or a user's.
 
@@ -62,11 +67,13 @@ class DigitEstimator:
             hand_size_m: wrist to middle fingertip along the bones, metres; an adult's mean by
                 default.
             settings: tuning.
+            precision: of the pose network: "fp32", "fp16" (CUDA), "bf16", or "auto", which is
+                fp32.
 
         Raises:
-            ValueError: weights, device or size cannot be used; the sentence says why.
+            ValueError: weights, device, size or precision cannot be used; the sentence says why.
         """
-        return cls(load_networks(weights, device), hand_size_m, settings)
+        return cls(load_networks(weights, device), hand_size_m, settings, precision)
 
     def __call__(
         self,
@@ -141,7 +148,7 @@ class DigitEstimator:
         # All frames of a batch share the lowest threshold; each keeps its own after.
         lowest = min(f.settings.detection_threshold for f in frames)
         with _timed(frames, "detect"):
-            found = detect(net.detector, [f.image for f in frames], net.device, lowest)
+            found = detect(self._detector, [f.image for f in frames], net.device, lowest)
         for frame, detections in zip(frames, found, strict=True):
             least = frame.settings.detection_threshold
             frame.take_detections([d for d in detections if d.score >= least])
@@ -158,12 +165,10 @@ class DigitEstimator:
         """All looks of all frames through the network in one batch, in order."""
         with _timed(frames, "crop"):
             patches = np.stack([k.crop.cut(f.image) for f in frames for k in f.looks])
-            batch = torch.from_numpy(patches).to(self.networks.device)
-            batch = batch.permute(0, 3, 1, 2).float().div_(255)
         with _timed(frames, "network"):
-            output = self.networks.pose(batch)
+            numbers, parts = self._pose(patches)
         with _timed(frames, "decode"):
-            return iter(read(output, [k.crop for f in frames for k in f.looks]))
+            return iter(unpack(numbers, parts, [k.crop for f in frames for k in f.looks]))
 
 
 @contextmanager

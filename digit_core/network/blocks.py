@@ -32,13 +32,15 @@ def double_conv(inputs: int, middle: int, outputs: int) -> nn.Sequential:
 def conv_relu(widths: tuple[int, ...], pool_after: tuple[int, ...]) -> nn.Sequential:
     """3x3 convolutions with ReLU from `widths[0]` to `widths[-1]` channels.
 
-    A max pool that halves H and W follows the convolutions (counted from 1) in `pool_after`.
+    A max pool that halves H and W follows the convolutions (counted from 1) in `pool_after`; it
+    stands before the ReLU, which gives the same numbers and leaves it a quarter of the work.
     """
     layers: list[nn.Module] = []
     for number, (inputs, outputs) in enumerate(pairwise(widths), start=1):
-        layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True)]
+        layers.append(nn.Conv2d(inputs, outputs, 3, padding=1))
         if number in pool_after:
             layers.append(nn.MaxPool2d(2))
+        layers.append(nn.ReLU(inplace=True))
     return nn.Sequential(*layers)
 
 

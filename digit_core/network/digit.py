@@ -72,12 +72,12 @@ class Digit(nn.Module):
         features = self.backbone(images)
         part_logits = self.part_head(features)
         features = self.merge(torch.cat((features, self.part_features(part_logits)), dim=1))
-        heatmaps = self.heatmap(features)
+        heatmaps = _at_least_float32(self.heatmap(features))
         pooled = self.global_features(features).mean(dim=(2, 3))
         return DigitOutput(
             heatmaps=heatmaps,
-            joints_25d=decode_joints(heatmaps, self.depth(features)),
-            root_depth=soft_argmax_1d(self.root_depth(pooled)),
+            joints_25d=decode_joints(heatmaps, _at_least_float32(self.depth(features))),
+            root_depth=soft_argmax_1d(_at_least_float32(self.root_depth(pooled))),
             hand_logits=self.presence(pooled),
             part_logits=part_logits,
         )
@@ -91,6 +91,11 @@ def decode_joints(heatmaps: Tensor, depths: Tensor) -> Tensor:
     probabilities = heatmap_probabilities(heatmaps)
     depth = expected_value(probabilities, depths)
     return torch.cat((expected_xy(probabilities), depth.unsqueeze(2)), dim=2)
+
+
+def _at_least_float32(scores: Tensor) -> Tensor:
+    """Sums over thousands of cells need more than the 8 to 11 bits of 16-bit numbers."""
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
 
 def _two_linear(outputs: int) -> nn.Sequential:

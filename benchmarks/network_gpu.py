@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Full `digit` network on CUDA beside the DIGIT release: crops in host memory to joints there.
+
+    python -m benchmarks.network_gpu [RELEASE] [--json OUT] [--device cpu --batches 1 --repeats 2]
+
+RELEASE is a folder with the release's `src/model`, `src/nets`, `src/utils` and `elytra`; without it
+only our side is run. Ours has weights made by rule, the release its random start, which cost the
+same time as trained ones. A pass of ours is uint8 crops -> decoded joints (`PoseRuntime`, one CUDA
+graph a batch size); one of the release is float crops already on the card -> its eager
+forward -> its own soft-argmax -> numpy. At batch 1 the release runs in float32, as it does when
+tested; at larger ones in the best of float32, fp16 and bf16 autocast.
+
+Also printed: the difference of each precision's answer from the plain float32 network's, and the
+share of the card's dense matrix peak (--peak-tflops, 989 for an H100 or H200 SXM in 16 bits).
+Writes $OUT/network_gpu.json where OUT is set and --json is not given.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks import digit_release, network_filling
+from digit_core.network import build_model
+from digit_core.runtime import PoseRuntime
+
+#: Multiply-adds of `digit` for a crop, counted twice: torch's FlopCounterMode on this network.
+GFLOP_A_CROP = 47.7
+JOINTS, PX_PER_CELL = 42, 4
+FP32_TOLERANCE = 1e-4
+WARM_UP = 3
+
+
+def measure(run: Callable[[], object], repeats: int, seconds: float) -> dict[str, float]:
+    """Milliseconds of a call that ends in host memory: median and p90 after a warm-up."""
+    for _ in range(WARM_UP):
+        run()
+    times, end = [], time.perf_counter() + seconds
+    while len(times) < repeats and (len(times) < 3 or time.perf_counter() < end):
+        start = time.perf_counter()
+        run()
+        times.append((time.perf_counter() - start) * 1e3)
+    return {
+        "median_ms": float(np.median(times)),
+        "p90_ms": float(np.percentile(times, 90)),
+        "runs": len(times),
+    }
+
+
+def filled(device: torch.device) -> torch.nn.Module:
+    """`digit` filled by rule and calibrated at the size that it is run at."""
+    network = network_filling.fill(build_model("digit"))
+    network = network_filling.calibrate(network, network_filling.image("a").float())
+    return network.requires_grad_(False).to(device)
+
+
+def crops(batch: int) -> np.ndarray:
+    """(B, 256, 256, 3) uint8."""
+    picture = network_filling.image("a")[0].permute(1, 2, 0) * 255
+    one = picture.round().to(torch.uint8).numpy()
+    return np.ascontiguousarray([np.roll(one, 3 * k, axis=1) for k in range(batch)])
+
+
+def release_pass(
+    model: torch.nn.Module, images: torch.Tensor, dtype: torch.dtype
+) -> Callable[[], object]:
+    """The release's eager forward and its decoding, ending in host memory."""
+    from elytra.hm_utils import hm2xy
+
+    def run() -> object:
+        autocast = torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32)
+        with torch.inference_mode(), autocast:
+            out = model.pose_reg(images, None, None)
+            xy = hm2xy(out["hm_2d"].float(), (64, 64, 64), 1.0)
+        small = (xy, out["zval"], out["rel_root_depth_out"], out["hand_type"])
+        return [tensor.float().cpu().numpy() for tensor in small]
+
+    return run
+
+
+def open_release(path: str, device: torch.device) -> torch.nn.Module:
+    """The release's network with its own random start, on the device."""
+    digit_release.open_release(path)
+    # The stand-ins of a machine without a GPU would keep one constant of its forward there.
+    torch.cuda.FloatTensor = torch.FloatTensor
+    torch.cuda.comm.broadcast = lambda tensor, devices: [tensor.to(device)]
+    with contextlib.redirect_stdout(sys.stderr):
+        return digit_release.build_model().eval().requires_grad_(False).to(device)
+
+
+def differences(numbers: np.ndarray, plain: np.ndarray) -> dict[str, float]:
+    """How far joints lie from the plain network's, in pixels of the crop and as a share."""
+    xy, expected = (n[:, : 5 * JOINTS].reshape(-1, JOINTS, 5)[..., :2] for n in (numbers, plain))
+    error_px = np.linalg.norm(xy - expected, axis=-1) * PX_PER_CELL
+    return {
+        "median_px": float(np.median(error_px)),
+        "p99_px": float(np.percentile(error_px, 99)),
+        "of_largest": float(np.abs(numbers - plain).max() / np.abs(plain).max()),
+    }
+
+
+def our_rows(device: torch.device, args: argparse.Namespace) -> list[dict]:
+    """Times and differences of every precision at every batch size."""
+    network, rows = filled(device), []
+    exact = PoseRuntime(network, device, "fp32", graphs=False)
+    exact.network = network  # norms as they are, op by op
+    for batch in args.batches:
+        patches = crops(batch)
+        plain = exact(patches)[0]
+        for precision in args.precisions:
+            for graphs in (True, False) if device.type == "cuda" else (False,):
+                runtime = PoseRuntime(network, device, precision, graphs=graphs)
+                wrong = differences(runtime(patches)[0], plain)
+                row = {"side": "ours", "batch": batch, "precision": precision, "graph": graphs}
+                row |= measure(lambda r=runtime, p=patches: r(p), args.repeats, args.seconds)
+                rows.append(row | wrong)
+                show(rows[-1], args.peak_tflops)
+                del runtime
+    return rows
+
+
+def release_rows(device: torch.device, args: argparse.Namespace) -> list[dict]:
+    """Times of the release, in float32 at batch 1 and in every precision at others."""
+    model, rows = open_release(args.release, device), []
+    for batch in args.batches:
+        images = torch.from_numpy(crops(batch)).permute(0, 3, 1, 2).float().div_(255).to(device)
+        images = images.contiguous()
+        kinds = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+        for precision, dtype in kinds.items():
+            if precision == "fp16" and device.type == "cpu":
+                continue
+            row = {"side": "release", "batch": batch, "precision": precision, "graph": False}
+            row |= measure(release_pass(model, images, dtype), args.repeats, args.seconds)
+            rows.append(row)
+            show(row, args.peak_tflops)
+    return rows
+
+
+def show(row: dict, peak_tflops: float) -> None:
+    """Complete a row with its rates and print it."""
+    a_second = row["batch"] / row["median_ms"] * 1e3
+    row["crops_a_second"] = a_second
+    row["of_matrix_peak"] = a_second * GFLOP_A_CROP / 1e3 / peak_tflops
+    text = f"{row['side']:8s} batch {row['batch']:3d} {row['precision']} "
+    text += f"{'graph' if row['graph'] else 'eager'}: {row['median_ms']:9.3f} ms "
+    text += f"(p90 {row['p90_ms']:.3f}), {a_second:9.1f} crops/s, "
+    text += f"{100 * row['of_matrix_peak']:.2f} % of peak"
+    if "median_px" in row:
+        text += f", off {row['median_px']:.4f} px (p99 {row['p99_px']:.4f}), "
+        text += f"{row['of_largest']:.1e} of largest"
+    print(text, flush=True)
+
+
+def ratios(rows: list[dict], device: torch.device) -> dict[str, float]:
+    """The release's best time over our default's, by batch size; at batch 1 its float32's."""
+    found = {}
+    default = "fp32" if device.type == "cpu" else "fp16"
+    for batch in sorted({row["batch"] for row in rows}):
+        here = [row for row in rows if row["batch"] == batch]
+        ours = [r for r in here if r["side"] == "ours" and r["precision"] == default]
+        theirs = [r for r in here if r["side"] == "release"]
+        if batch == 1:
+            theirs = [r for r in theirs if r["precision"] == "fp32"]
+        if ours and theirs:
+            best = [min(r["median_ms"] for r in side) for side in (theirs, ours)]
+            found[f"batch {batch}"] = best[0] / best[1]
+    return found
+
+
+def hardware(device: torch.device) -> dict:
+    """What the figures belong to."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    return {
+        "device": name or platform.machine(),
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "python": platform.python_version(),
+        "threads": torch.get_num_threads(),
+        "warm_up": WARM_UP,
+    }
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("release", nargs="?", help="folder of the DIGIT release")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 64])
+    parser.add_argument("--precisions", nargs="+", default=["fp32", "fp16", "bf16"])
+    parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=2.0, help="at most, for each row")
+    parser.add_argument("--peak-tflops", type=float, default=989.0)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args(arguments)
+    if args.json is None and "OUT" in os.environ:
+        args.json = Path(os.environ["OUT"]) / "network_gpu.json"
+    return args
+
+
+def main() -> int:
+    """Measure, print, write; 1 if float32 is further from the plain network than allowed."""
+    args = parse()
+    device = torch.device(args.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        print(
+            "network_gpu: no CUDA device is here; --device cpu tries the program", file=sys.stderr
+        )
+        return 1
+    if device.type == "cpu":
+        args.precisions = [p for p in args.precisions if p != "fp16"]
+    about = hardware(device)
+    print(about)
+    rows = our_rows(device, args)
+    if args.release:
+        rows += release_rows(device, args)
+    found = ratios(rows, device)
+    for name, ratio in found.items():
+        print(f"{name}: the release takes {ratio:.2f} times as long")
+    if args.json:
+        args.json.write_text(
+            json.dumps({"hardware": about, "rows": rows, "ratios": found}, indent=1)
+        )
+    far = [r for r in rows if r["precision"] == "fp32" and r.get("of_largest", 0) > FP32_TOLERANCE]
+    for row in far:
+        print(f"network_gpu: batch {row['batch']} in fp32 is off by {row['of_largest']:.1e}")
+    return 1 if far else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

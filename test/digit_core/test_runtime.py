@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every fast path answers as the plain network does."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.clip import CLIP, read_truth
+from benchmarks.network_filling import image
+from benchmarks.network_golden import golden_model
+from digit_core.crop import crop_for
+from digit_core.decode import pack
+from digit_core.media import Media
+from digit_core.network.blocks import conv_relu
+from digit_core.network.output import DigitOutput
+from digit_core.runtime import PoseRuntime, dtype_of, fold_norms, prepare
+from digit_core.weights import load_networks
+
+CPU = torch.device("cpu")
+JOINTS = 42
+FP32_TOLERANCE = 1e-4
+#: Measured 0.084 and 0.86; the second is more than 16 bits may cost, so fp32 is the CPU's default.
+BF16_MEDIAN_PX, BF16_P99_PX = 0.1, 1.0
+PX_PER_CELL = 4
+
+
+@pytest.fixture(scope="module")
+def networks():
+    bundled = load_networks(device="cpu")
+    return {
+        "digit": golden_model().float(),
+        "digit-lite": bundled.pose,
+        "detector": bundled.detector,
+    }
+
+
+@pytest.fixture(scope="module")
+def patches():
+    pictures = torch.cat([image("a"), image("b")]).permute(0, 2, 3, 1)
+    return (pictures * 255).round().to(torch.uint8).numpy()
+
+
+def plain(network: nn.Module, patches: np.ndarray) -> DigitOutput:
+    with torch.no_grad():
+        return network(torch.from_numpy(patches).permute(0, 3, 1, 2).float() / 255)
+
+
+@pytest.mark.parametrize("name", ["digit", "digit-lite"])
+def test_fp32_equals_the_plain_network(networks, patches, name):
+    runtime = PoseRuntime(networks[name], CPU, "fp32")
+    expected, got = plain(networks[name], patches), plain(runtime.network, patches)
+    for quantity, answer in zip(expected, got, strict=True):
+        # Of the largest value: the filled network's depths reach hundreds of cells.
+        bound = FP32_TOLERANCE * max(float(quantity.abs().max()), 1.0)
+        assert float((answer - quantity).abs().max()) <= bound
+    numbers, parts = runtime(patches)
+    np.testing.assert_allclose(numbers, pack(got).numpy(), rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(parts, got.part_logits, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["digit", "digit-lite", "detector"])
+def test_no_norm_is_left(networks, name):
+    before = [type(module) for module in networks[name].modules()]
+    ready = prepare(networks[name])
+    assert nn.BatchNorm2d in before
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in ready.modules())
+    assert [type(module) for module in networks[name].modules()] == before
+
+
+def test_detector_folded_equals_plain(networks, patches):
+    images = torch.from_numpy(patches).permute(0, 3, 1, 2).float() / 255
+    with torch.no_grad():
+        expected, got = networks["detector"](images), prepare(networks["detector"])(images)
+    for a, b in zip(expected, got, strict=True):
+        torch.testing.assert_close(b, a, rtol=FP32_TOLERANCE, atol=FP32_TOLERANCE)
+
+
+def test_bf16_stays_near_on_trained_weights(networks):
+    truth = read_truth(CLIP)
+    frames = list(Media.open(CLIP).frames())
+    hands = [(k, side) for k in range(0, len(frames), 12) for side in (0, 1)]
+    crops = [crop_for(truth.joints_2d[k, side]).cut(frames[k]) for k, side in hands]
+    patches = np.stack(crops)
+    answers = [
+        pack(plain(networks["digit-lite"], patches)).numpy(),
+        PoseRuntime(networks["digit-lite"], CPU, "bf16")(patches)[0],
+    ]
+    joints = [n[:, : 5 * JOINTS].reshape(-1, 2, JOINTS // 2, 5) for n in answers]
+    own = [j[np.arange(len(hands)), [side for _, side in hands], :, :2] for j in joints]
+    error_px = np.linalg.norm(own[1] - own[0], axis=-1) * PX_PER_CELL
+    print("bf16, px of 256: median", np.median(error_px), "p99", np.percentile(error_px, 99))
+    assert 0 < np.median(error_px) <= BF16_MEDIAN_PX
+    assert np.percentile(error_px, 99) <= BF16_P99_PX
+
+
+def test_pool_before_relu_is_exact():
+    layers = conv_relu((3, 4, 5), pool_after=(1, 2)).eval()
+    x = torch.randn(1, 3, 8, 8)
+    with torch.no_grad():
+        y = x
+        for layer in layers:
+            if isinstance(layer, nn.Conv2d):
+                y = nn.functional.max_pool2d(layer(y).relu(), 2)
+        assert torch.equal(layers(x), y)
+
+
+def test_a_norm_without_a_convolution_before_it_stays():
+    network = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1), nn.ReLU(), nn.BatchNorm2d(3))
+    folded = fold_norms(network.eval())
+    assert [type(m) for m in folded][0::3] == [nn.BatchNorm2d, nn.BatchNorm2d]
+
+
+def test_a_network_without_norms_is_itself():
+    network = nn.Linear(2, 2)
+    assert prepare(network) is network
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "dtype"),
+    [
+        ("auto", "cpu", torch.float32),
+        ("auto", "cuda", torch.float32),
+        ("bf16", "cpu", torch.bfloat16),
+    ],
+)
+def test_precision_by_device(precision, device, dtype):
+    assert dtype_of(precision, torch.device(device)) == dtype
+
+
+@pytest.mark.parametrize("precision", ["fp8", "fp16"])
+def test_a_precision_that_is_not_there_is_named(precision):
+    with pytest.raises(ValueError, match=f"precision '{precision}'"):
+        dtype_of(precision, CPU)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_graph_equals_op_by_op(networks, patches):
+    device = torch.device("cuda")
+    network = networks["digit"].to(device)
+    for precision in ("fp32", "fp16", "bf16"):
+        graph = PoseRuntime(network, device, precision, graphs=True)
+        expected = PoseRuntime(network, device, precision, graphs=False)(patches)[0]
+        first, parts = graph(patches)
+        kept = parts.clone()
+        graph(patches[::-1].copy())
+        assert torch.equal(parts, kept)  # a later frame doesn't write over an earlier one's parts
+        np.testing.assert_allclose(first, expected, rtol=1e-3, atol=1e-2)
