@@ -33,7 +33,7 @@ _CROPS = CloseUps(margin=(1.1, 1.5), distorted=0.0, empty=0.05)
 _BINS = 10
 
 
-def test_pictures(count: int) -> Iterator[tuple[Tensor, Pictures]]:
+def kept_aside(count: int) -> Iterator[tuple[Tensor, Pictures]]:
     """The fixed test set in chunks: images (n, 3, 256, 256) in 0..1 and their truth."""
     studio = Studio(backgrounds=300)
     for chunk in range((count + _CHUNK - 1) // _CHUNK):
@@ -169,7 +169,7 @@ def main() -> None:
     args = parser.parse_args()
     networks = load_networks(args.weights, "cpu")
     measured = Measured()
-    for images, truth in test_pictures(args.count):
+    for images, truth in kept_aside(args.count):
         measured.add(networks.pose, images, truth)
     print(f"{networks.weights}: {args.count} renders of seed {TEST_SEED}, crop given")
     for name, value in measured.figures().items():
