@@ -18,12 +18,11 @@ from torch import Tensor, nn
 from digit_core.decode import heatmap_spread
 from digit_core.hand_size import ADULT_HAND_SIZE_M
 from digit_core.weights import load_networks
-from training.default_weights.stream import TEST_IDENTITIES
-from training.default_weights.targets import DEPTH_RANGE_M, pose_targets
+from training.default_weights.targets import DEPTH_RANGE_M, network_order, pose_targets
 from training.metrics import part_iou
 from training.synth.draws import Draws
 from training.synth.faults import degrade
-from training.synth.pairs import PairOptions, random_pairs
+from training.synth.pairs import TEST_IDENTITIES, PairOptions, random_pairs
 from training.synth.picture import CloseUps, Pictures, Studio
 
 TEST_SEED = 9_001
@@ -69,7 +68,7 @@ class Measured:
         valid, hands = targets["valid"], targets["hands"] > 0.5
         scaled = truth.size_m / ADULT_HAND_SIZE_M * DEPTH_RANGE_M
         depth = (joints[..., 2] / 32 - 1) * scaled[:, None]
-        cam, true_cam = _relative(px, depth, truth), _network_order(truth.joints_cam_m)
+        cam, true_cam = _relative(px, depth, truth), network_order(truth.joints_cam_m)
         true_cam = true_cam - _wrists(true_cam)
         mm = 1000 * (cam - true_cam).norm(dim=2)
         kind = together[:, None].expand(n, 42)
@@ -122,12 +121,6 @@ def calibration_error(p: Tensor, truth: Tensor) -> float:
         if inside.any():
             total += float(inside.float().mean() * (p[inside].mean() - truth[inside].mean()).abs())
     return total
-
-
-def _network_order(points: Tensor) -> Tensor:
-    from digit_core.skeleton import PUBLIC_FROM_NETWORK
-
-    return points[:, :, list(PUBLIC_FROM_NETWORK)].flatten(1, 2)
 
 
 def _wrists(points: Tensor) -> Tensor:

@@ -20,13 +20,10 @@ from training.synth.pairs import PairOptions, Pairs, random_pairs
 from training.synth.picture import CloseUps, Frames, Pictures, Studio, joined, with_mirror_images
 from training.synth.views import Camera
 
-#: Identities 360 to 399 are for tests and clips and never trained on.
-TRAINED_IDENTITIES = range(0, 360)
-TEST_IDENTITIES = range(360, 400)
 POSE_SIZE, DETECTOR_SIZE = 224, 256
 _PAIRS = {
-    "pose": PairOptions(0.33, 0.36, 0.30, TRAINED_IDENTITIES),
-    "detector": PairOptions(0.40, 0.30, 0.12, TRAINED_IDENTITIES),
+    "pose": PairOptions(0.33, 0.36, 0.30),
+    "detector": PairOptions(0.40, 0.30, 0.12),
 }
 _CROPS = CloseUps(empty=0.06)
 #: Hands from those that fill a frame to small ones; and people as a camera sees them.
@@ -51,8 +48,6 @@ class Stage:
 
 #: Left and right are learnt within minutes after one hand, and not at all when both come first.
 STAGES = {"pose": (Stage(200_000, only_right=True), Stage(10**15)), "detector": (Stage(10**15),)}
-
-
 #: How often each pair of hands is shown on average, each time from elsewhere and in other light.
 _REUSE = 16
 

@@ -32,7 +32,7 @@ def pose_targets(pictures: Pictures) -> dict[str, Tensor]:
     cam = pictures.joints_cam_m * (ADULT_HAND_SIZE_M / pictures.size_m)[:, None, None, None]
     depth = (cam[..., 2:] - cam[..., :1, 2:]) / DEPTH_RANGE_M
     joints = torch.cat([(pictures.joints_px + 0.5) / size, depth], 3)
-    joints = joints[:, :, list(PUBLIC_FROM_NETWORK)].flatten(1, 2)
+    joints = network_order(joints)
     inside = ((joints[..., :2] > 0) & (joints[..., :2] < 1)).all(2) & (joints[..., 2].abs() < 1)
     inside &= pictures.present.repeat_interleave(21, 1)
     share = inside.float().unflatten(1, (2, 21)).mean(2)
@@ -46,7 +46,7 @@ def pose_targets(pictures: Pictures) -> dict[str, Tensor]:
     return {
         "joints": torch.where(valid[..., None], joints, 0.0),
         "valid": valid,
-        "visible": pictures.visible[..., list(PUBLIC_FROM_NETWORK)].flatten(1, 2) & valid,
+        "visible": network_order(pictures.visible) & valid,
         "hands": present.float(),
         "hands_known": present | absent,
         "root": torch.where(both, root, 0.0),
@@ -92,6 +92,11 @@ def detector_targets(pictures: Pictures) -> dict[str, Tensor]:
         "boxes": boxes,
         "weight": torch.where(weight > 0.4, weight, 0.0),
     }
+
+
+def network_order(hands: Tensor) -> Tensor:
+    """(n, 42, ...) in network order of (n, 2, 21, ...) right and left in public order."""
+    return hands[:, :, list(PUBLIC_FROM_NETWORK)].flatten(1, 2)
 
 
 def _seen_px(labels: Tensor) -> Tensor:

@@ -48,12 +48,17 @@ class Run:
         self._inputs: dict[str, Tensor] = {}
         self._terms: dict[str, Tensor] = {}
         self._warm_steps = 0
+        if not folder.exists() and self._beside(".old").exists():
+            self._beside(".old").rename(folder)  # a run that was killed while it saved
         if folder.exists():
             self._restore()
 
+    def _beside(self, end: str) -> Path:
+        return self.folder.with_name(self.folder.name + end)
+
     def save(self) -> None:
         """Write the whole state; the last one is there until this one is complete."""
-        new, old = (self.folder.with_name(self.folder.name + end) for end in (".new", ".old"))
+        new, old = self._beside(".new"), self._beside(".old")
         for leftover in (new, old):
             shutil.rmtree(leftover, ignore_errors=True)
         new.mkdir(parents=True)

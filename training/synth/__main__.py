@@ -19,11 +19,14 @@ from tqdm import tqdm
 from training.interhand.subsets import SPLITS
 from training.synth.draws import Draws
 from training.synth.layout import Drawn, write_split
-from training.synth.pairs import PairOptions, random_pairs
+from training.synth.pairs import (
+    TEST_IDENTITIES,
+    TRAINED_IDENTITIES,
+    PairOptions,
+    random_pairs,
+)
 from training.synth.picture import CloseUps, Pictures, Studio
 
-#: Identities 360 to 399 are kept aside by the default weights' training too.
-TRAINED, HELD_OUT = range(0, 360), range(360, 400)
 SIZE_PX = 256
 BATCH = 32
 #: InterHand2.6M's files know no lens distortion.
@@ -81,7 +84,9 @@ def main(arguments: list[str] | None = None) -> int:
         if count < 1:
             continue
         seed = len(SPLITS) * o.seed + number
-        drawn = render(studio, count, seed, TRAINED if split == "train" else HELD_OUT)
+        drawn = render(
+            studio, count, seed, TRAINED_IDENTITIES if split == "train" else TEST_IDENTITIES
+        )
         shown = tqdm(drawn, desc=split, total=count, unit="picture")
         print(f"{split}: {write_split(o.output, split, shown, o.seed)} pictures in {o.output}")
     return 0

@@ -22,16 +22,15 @@ from training.synth.draws import Draws
 from training.synth.hand_model import Arms, HandModel, Poses, Shapes
 from training.synth.looks import random_looks
 from training.synth.meshes import NUM_THINGS, Things
-from training.synth.pairs import Pairs, orient
+from training.synth.pairs import TEST_IDENTITIES, Pairs, orient
 from training.synth.picture import Studio, over
 from training.synth.pose import GESTURES, blend, poses_from_curl
 from training.synth.rotations import axis_angle
+from training.synth.surroundings import bust_frames
 from training.synth.views import Camera
 
 WIDTH, HEIGHT, FPS, SECONDS = 640, 480, 25, 8
 FOCAL_PX = 560.0
-#: One of the identities that are kept aside (see `default_weights.stream.TEST_IDENTITIES`).
-_IDENTITIES = range(360, 400)
 _ALLOWED_M = 0.004
 _CENTRE = (0.0, 0.05, 0.62)
 _CHUNK, _PEOPLE = 20, 40
@@ -89,7 +88,7 @@ def trajectory(model: HandModel, shapes: Shapes, seed: int) -> Arms:
     smooth = np.stack(
         [np.convolve(np.pad(p, 8, "edge"), window, "valid") for p in push.T.numpy()], 1
     )
-    left = left.transformed(torch.eye(3), torch.from_numpy(1.25 * smooth).float())
+    left = left.moved(torch.from_numpy(1.25 * smooth).float())
     return Arms(*(torch.stack([getattr(right, k), getattr(left, k)], 1) for k in vars(right)))
 
 
@@ -129,7 +128,7 @@ def _key_poses(keys: tuple[Key, ...], seed: int) -> Poses:
 def render_clip(seed: int) -> tuple[list[np.ndarray], dict[str, np.ndarray], Camera]:
     """Frames RGB uint8, truth arrays, and the camera."""
     studio, n = Studio(backgrounds=1), FPS * SECONDS
-    people = studio.model.random_shapes(Draws(seed), _PEOPLE, _IDENTITIES)
+    people = studio.model.random_shapes(Draws(seed), _PEOPLE, TEST_IDENTITIES)
     # Of the people kept aside one with hands of mean size, as that is what is assumed by default.
     one = (people.size_m - ADULT_HAND_SIZE_M).abs().argmin()
     shapes = people[one.repeat(n)]
@@ -162,9 +161,8 @@ def _frames(
     n, draws = len(pairs), Draws(seed, alike=True)
     looks = random_looks(draws, n)
     light, centre = _light().expand(n, -1), torch.tensor(_CENTRE).expand(n, 3)
-    turn = torch.tensor([[-1.0, 0, 0], [0, 0, 1], [0, 1, 0]])
-    neck = centre[0] + rotation @ torch.tensor([0.0, 0.12, 0.36])
-    bust = torch.cat([rotation @ turn, neck[:, None]], 1).expand(n, 3, 4)
+    neck = centre + rotation @ torch.tensor([0.0, 0.12, 0.36])
+    bust = bust_frames(rotation.expand(n, 3, 3), neck)
     nothing = torch.zeros(n, NUM_THINGS, 3)
     things = Things(
         nothing,

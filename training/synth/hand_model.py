@@ -99,6 +99,10 @@ class Arms:
         elbow = apply(rotation, self.elbow[..., None, :])[..., 0, :] + translation
         return Arms(bones, joints, elbow)
 
+    def moved(self, by: Tensor) -> "Arms":
+        """The same arms, shifted by (n, 3)."""
+        return self.transformed(torch.eye(3, device=by.device), by)
+
     def mirrored(self) -> "Arms":
         """The other hands: mirror images in x."""
         flip = self.joints.new_tensor([-1.0, 1.0, 1.0])

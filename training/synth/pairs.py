@@ -17,6 +17,8 @@ from training.synth.hand_model import Arms, HandModel, Poses, Shapes
 from training.synth.pose import random_poses
 from training.synth.rotations import apply, axis_angle, frame, unit
 
+#: Baked identities that networks may be trained on, and those kept aside for tests and clips.
+TRAINED_IDENTITIES, TEST_IDENTITIES = range(0, 360), range(360, 400)
 SELF_PENETRATION_M = 0.0055
 _CLASP_PENETRATION_M, _CLASP_SELF_M = 0.0055, 0.0075
 _FARTHEST_PUSH_M = 0.09
@@ -38,7 +40,7 @@ class PairOptions:
     single: float = 0.35
     touching: float = 0.4
     clasped: float = 0.25
-    identities: range = range(0, 360)
+    identities: range = TRAINED_IDENTITIES
 
 
 @dataclass
@@ -144,7 +146,7 @@ def _apart(draws: Draws, model: HandModel, n: int, identities: range) -> tuple[P
         ],
         1,
     )
-    left = _moved(left, right.joints.mean(1) - left.joints.mean(1) - gap)
+    left = left.moved(right.joints.mean(1) - left.joints.mean(1) - gap)
     apart = (
         contact.overlaps(right.joints, shapes.size_m, left.joints, shapes.size_m).amax((1, 2)) < 0
     )
@@ -158,12 +160,12 @@ def _touching(draws: Draws, model: HandModel, n: int, identities: range) -> tupl
         right.joints[rows, _contact_joints(draws, n)],
         left.joints[rows, _contact_joints(draws, n)],
     )
-    left = _moved(left, a - b + draws.normal(0.0, 0.012, n, 3))
+    left = left.moved(a - b + draws.normal(0.0, 0.012, n, 3))
     outward = unit(left.joints.mean(1) - right.joints.mean(1))
     near = draws.chance(0.25, n) * draws.uniform(0.01, 0.07, n)  # near, not touching
-    left = _moved(left, outward * near[:, None])
+    left = left.moved(outward * near[:, None])
     push, depth = contact.push_apart(right.joints, shapes.size_m, left.joints, shapes.size_m)
-    left = _moved(left, push)
+    left = left.moved(push)
     fine = (depth < 0.005) & (push.norm(dim=1) < _FARTHEST_PUSH_M) & ~forearms_cross(right, left)
     return _pairs(shapes, right, left, interacting=True), fine
 
@@ -204,10 +206,6 @@ def forearms_cross(right: Arms, left: Arms) -> Tensor:
         torch.cdist(a, left.joints).amin((1, 2)), torch.cdist(b, right.joints).amin((1, 2))
     )
     return (torch.cdist(a, b).amin((1, 2)) < 0.06) | (arm_hand < 0.035)
-
-
-def _moved(arms: Arms, by: Tensor) -> Arms:
-    return arms.transformed(torch.eye(3, device=by.device), by)
 
 
 def _pairs(shapes: Shapes, right: Arms, left: Arms, interacting: bool) -> Pairs:

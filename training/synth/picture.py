@@ -4,17 +4,19 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from digit_core.parts import swap_sides
 from training.synth import contact, lighting, raster
 from training.synth.backgrounds import Backgrounds
 from training.synth.draws import Draws
 from training.synth.hand_model import HandModel
 from training.synth.looks import random_looks
-from training.synth.meshes import NUM_THINGS, Mesh, MeshMaker, Things
+from training.synth.meshes import Mesh, MeshMaker
 from training.synth.pairs import Pairs
-from training.synth.rotations import axis_angle
+from training.synth.surroundings import random_bust_frames, random_things
 from training.synth.views import Camera, off_axis, random_rotations, seen_from, wide, window
 
 _NEAR_M = 0.03
@@ -143,8 +145,8 @@ class Studio:
         n, (width, height) = len(pairs), size
         looks = random_looks(draws, n)
         centre = _middle(pairs)
-        things = _random_things(draws, pairs, centre)
-        frame = _bust_frames(draws, rotation, centre, ~pairs.present.any(1))
+        things = random_things(draws, pairs, centre)
+        frame = random_bust_frames(draws, rotation, centre, ~pairs.present.any(1))
         shown = draws.chance(bust, n)
         mesh = self.meshes.make(draws, pairs, looks, frame, shown, things)
         light = lighting.random_lights(draws, n)
@@ -202,8 +204,7 @@ class Studio:
 def with_mirror_images(pictures: Pictures) -> Pictures:
     """The n pictures and, after them, their n mirror images, in which right hands are left ones."""
     width = pictures.rgb.shape[2]
-    swap = torch.arange(256, device=pictures.rgb.device)
-    swap[1:17], swap[17:33] = torch.arange(17, 33), torch.arange(1, 17)
+    swap = torch.from_numpy(swap_sides(np.arange(256))).to(pictures.rgb.device)
     px, cam = pictures.joints_px.flip(1), pictures.joints_cam_m.flip(1)
     centre = pictures.camera.centre
     mirrored = Pictures(
@@ -252,8 +253,7 @@ def _placed(draws: Draws, pairs: Pairs, distance_m: tuple[float, float]) -> tupl
 
 
 def _shifted(pairs: Pairs, by: Tensor) -> Pairs:
-    arms = pairs.arms.transformed(torch.eye(3, device=by.device), by[:, None])
-    return Pairs(pairs.shapes, arms, pairs.present, pairs.interacting)
+    return Pairs(pairs.shapes, pairs.arms.moved(by[:, None]), pairs.present, pairs.interacting)
 
 
 def _without(pairs: Pairs, gone: Tensor) -> Pairs:
@@ -272,56 +272,6 @@ def _middle(pairs: Pairs) -> Tensor:
     """Middle (n, 3) of the hands that are there; of both where none is."""
     there = torch.where(pairs.present.any(1, keepdim=True), pairs.present, True).float()
     return (pairs.arms.joints.mean(2) * there[..., None]).sum(1) / there.sum(1, keepdim=True)
-
-
-def _random_things(draws: Draws, pairs: Pairs, centre: Tensor) -> Things:
-    """Two held in the hands, one in front of them, three behind."""
-    n, device = len(pairs), centre.device
-    palm = pairs.arms.joints[:, :, [0, 9, 12]].mean(2)
-    held = palm + draws.normal(0.0, 0.012, n, 2, 3)
-    front = centre * draws.uniform(0.6, 0.85, n, 1) + draws.normal(0.0, 0.05, n, 3)
-    behind = centre[:, None] * draws.uniform(1.15, 2.0, n, 3, 1) + draws.normal(0.0, 0.25, n, 3, 3)
-    length = torch.nn.functional.pad(draws.uniform(1.0, 4.0, n, 2, 1), (2, 0), value=1.0)
-    half = torch.cat(
-        [
-            draws.uniform(0.006, 0.035, n, 2, 3) * length,
-            draws.uniform(0.005, 0.05, n, 1, 3),
-            draws.uniform(0.02, 0.2, n, 3, 3),
-        ],
-        1,
-    )
-    cluttered = draws.chance(0.3, n, 1)
-    present = torch.cat(
-        [
-            draws.chance(0.10, n, 2) & pairs.present,
-            draws.chance(0.10, n, 1),
-            cluttered & draws.chance(0.6, n, 3) & (behind[..., 2] > centre[:, None, 2] + 0.12),
-        ],
-        1,
-    )
-    k = NUM_THINGS
-    axis, angle = draws.directions(n * k).view(n, k, 3), draws.uniform(0.0, math.pi, n, k)
-    square = torch.where(draws.chance(0.5, n, k, 2), 1.0, 0.1)
-    square = torch.where(draws.chance(0.2, n, k, 2), draws.uniform(0.1, 1.8, n, k, 2), square)
-    place = torch.cat([held, front[:, None], behind], 1)
-    return Things(place, half, axis_angle(axis, angle), square.to(device), present)
-
-
-def _bust_frames(draws: Draws, rotation: Tensor, centre: Tensor, alone: Tensor) -> Tensor:
-    """Frames (n, 3, 4) that put a person's neck behind and above their hands, or in their place
-    where the bust is `alone` (n,)."""
-    n, device = len(centre), centre.device
-    to_person = torch.stack(
-        [draws.normal(0.0, 0.16, n), draws.uniform(-0.1, 0.45, n), draws.uniform(0.18, 0.5, n)], 1
-    )
-    here = draws.normal(0.0, 0.1, n, 3) - torch.tensor([0.0, 0.12, 0.0], device=device)
-    to_person = torch.where(alone[:, None], here, to_person)
-    # Bust frame (x left, y back, z up) to the person's (x right, y up, z back).
-    turn = torch.tensor([[-1.0, 0, 0], [0, 0, 1], [0, 1, 0]], device=device)
-    place = centre + (rotation @ to_person[..., None])[..., 0]
-    away = torch.where(place[:, 2] < 0.3, 3.0, 0.0)  # a camera behind the person would be inside
-    place = place + torch.nn.functional.pad(away[:, None], (2, 0))
-    return torch.cat([rotation @ turn, place[..., None]], 2)
 
 
 def _shadow_transform(direction: Tensor, centre: Tensor) -> Tensor:
