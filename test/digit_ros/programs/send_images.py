@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publish raw images at 30 Hz: send_images.py WIDTH HEIGHT RELIABILITY COUNT."""
+"""Publish raw images at 20 Hz: send_images.py WIDTH HEIGHT RELIABILITY COUNT."""
 
 import sys
 import time
@@ -26,12 +26,12 @@ publisher = node.create_publisher(Image, "image", qos)
 picture = np.zeros((height, width, 3), np.uint8)
 while not publisher.get_subscription_count():
     rclpy.spin_once(node, timeout_sec=0.05)
-time.sleep(0.3)  # the other side's half of the match
+time.sleep(0.8)  # the other side's half of the match
 for number in range(count):
     picture[:] = number
     header = Header(frame_id=str(number), stamp=node.get_clock().now().to_msg())
     publisher.publish(image_from_array(picture, "rgb8", header))
-    time.sleep(1 / 30)
+    time.sleep(1 / 20)
 if reliability == "reliable":
     publisher.wait_for_all_acked(Duration(seconds=5.0))
 print("sent", count, flush=True)
