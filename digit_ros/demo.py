@@ -175,7 +175,8 @@ def _node_command(weights: Path | None) -> list[str]:
 
 
 def _player_command(parameters: dict[str, str]) -> list[str]:
-    waiting = {"wait_for_subscriber_s": str(_START_LIMIT_S)}
+    # The node, and the consumer once it hears the node: then nothing that is sent is missed.
+    waiting = {"wait_for_subscriber_s": str(_START_LIMIT_S), "subscribers": "2"}
     return _with_parameters("player_node", {**parameters, **waiting})
 
 

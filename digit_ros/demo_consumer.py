@@ -55,13 +55,6 @@ class DemoConsumer(Node):
         self.create_subscription(Image, "segmentation", self._on_segmentation, 30)
         self.create_subscription(TFMessage, "/tf", self._on_transforms, 100)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-        self.create_timer(0.02, self._watch_images)
-
-    def _watch_images(self) -> None:
-        # The player begins when somebody subscribes to its images; that must be digit_node.
-        if not self._watching and self.count_subscribers("image"):
-            self._watching = True
-            self.create_subscription(Image, "image", self._on_image, 30)
 
     def _on_image(self, message: Image) -> None:
         self._image_stamps_s.append(1e-9 * Time.from_msg(message.header.stamp).nanoseconds)
@@ -82,6 +75,11 @@ class DemoConsumer(Node):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self._facts = {row.key: row.value for row in message.status[0].values}
+        # The player begins when this process, too, listens to its images. Discovery can take
+        # seconds on a busy machine: whoever hears the node's diagnostics will hear its answers.
+        if not self._watching:
+            self._watching = True
+            self.create_subscription(Image, "image", self._on_image, 30)
 
     def _add(self, stamp, kind: str, message) -> None:
         """Keep a message with the others of its image; whole sets wait to be painted."""

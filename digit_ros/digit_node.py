@@ -17,6 +17,8 @@ from digit_ros.stream import Stream
 from digit_ros.worker import Worker
 
 _TICK_S = 1.0
+#: How long a publisher that shows may wait for a subscription, seconds.
+_MATCH_S = 0.1
 
 
 class DigitNode(LifecycleNode):
@@ -33,7 +35,7 @@ class DigitNode(LifecycleNode):
         self._facts: dict[str, str] = {}
         self._stream: Stream | None = None
         self._worker: Worker | None = None
-        self._timer: Timer | None = None
+        self._clockwork: list[Timer] = []
         super().__init__("digit")
         self.parameters = parameters.declare(self)
         self.add_on_set_parameters_callback(parameters.answer_to)
@@ -62,7 +64,10 @@ class DigitNode(LifecycleNode):
         result = super().on_activate(state)
         if self._worker is not None:
             self._worker.start()
-        self._timer = self.create_timer(_TICK_S, self._tick)
+        self._clockwork = [
+            self.create_timer(_TICK_S, self._tick),
+            self.create_timer(_MATCH_S, self._match),
+        ]
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -107,9 +112,9 @@ class DigitNode(LifecycleNode):
         return estimator
 
     def _stop(self) -> None:
-        if self._timer is not None:
-            self.destroy_timer(self._timer)
-            self._timer = None
+        for timer in self._clockwork:
+            self.destroy_timer(timer)
+        self._clockwork = []
         if self._worker is not None:
             self._worker.stop()
 
@@ -120,6 +125,10 @@ class DigitNode(LifecycleNode):
 
     def _on_parameters_set(self, _changes) -> None:
         self.parameters = parameters.read(self)
+
+    def _match(self) -> None:
+        if self._stream is not None:
+            self._stream.match()
 
     def _tick(self) -> None:
         if self._stream is not None:

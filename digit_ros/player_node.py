@@ -100,10 +100,11 @@ class PlayerNode(Node):
 
     def _wait_for_subscriber(self) -> None:
         deadline = time.monotonic() + self.parameters.wait_for_subscriber_s
-        while not self._image.get_subscription_count():
+        while (count := self._image.get_subscription_count()) < self.parameters.subscribers:
             if time.monotonic() >= deadline:
                 if self.parameters.wait_for_subscriber_s:
-                    self.get_logger().warning(f"nobody listens to {self._image.topic_name}")
+                    said = f"{count} of {self.parameters.subscribers}" if count else "nobody"
+                    self.get_logger().warning(f"{said} listens to {self._image.topic_name}")
                 return
             rclpy.spin_once(self, timeout_sec=0.05)
 

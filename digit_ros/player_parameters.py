@@ -67,8 +67,11 @@ class PlayerParameters:
     )
     wait_for_subscriber_s: float = _parameter(
         0.0,
-        "Wait up to this many seconds until somebody listens to image, so that no picture is lost.",
+        "Wait up to this many seconds until `subscribers` listen to image: no picture is lost.",
         *_number(0.0, 86400.0),
+    )
+    subscribers: int = _parameter(
+        1, "How many must listen before the first picture is sent.", *_number(1, 1000)
     )
 
 

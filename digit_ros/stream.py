@@ -147,8 +147,12 @@ class Stream:
     def _age_ms(self, stamp) -> float:
         return 1e-6 * (self._node.get_clock().now() - Time.from_msg(stamp)).nanoseconds
 
+    def match(self) -> None:
+        """Several times a second: see to it that the subscription fits the publishers."""
+        self._subscriptions.match()
+
     def tick(self, facts: dict[str, str]):
-        """Once a second: keep the reliability matched, notice silence, sum up.
+        """Once a second: notice silence, sum up.
 
         Args:
             facts: rows that the node adds, for example model and device.
@@ -156,7 +160,6 @@ class Stream:
         Returns:
             diagnostic_msgs/DiagnosticArray.
         """
-        self._subscriptions.match()
         self._notice_silence()
         summary = self._counters.summary(time.monotonic())
         stamp = self._node.get_clock().now().to_msg()

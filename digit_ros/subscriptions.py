@@ -21,7 +21,7 @@ _TRANSPORTS = {"raw": ("image", Image), "compressed": ("image/compressed", Compr
 
 def matching_reliability(offered: list[QoSReliabilityPolicy]) -> QoSReliabilityPolicy:
     """What to ask for when these are offered: reliable only where every publisher is."""
-    return RELIABLE if offered and all(one == RELIABLE for one in offered) else BEST_EFFORT
+    return RELIABLE if all(one == RELIABLE for one in offered) else BEST_EFFORT
 
 
 class Subscriptions:
@@ -52,11 +52,11 @@ class Subscriptions:
         self._reliability = BEST_EFFORT
 
     def open(self) -> None:
-        """Subscribe."""
+        """Subscribe; to images as `match` says, which is to be called again and again."""
         self._camera_info = self._node.create_subscription(
             CameraInfo, self.camera_info_topic, self._on_camera_info, _newest(BEST_EFFORT)
         )
-        self._subscribe_to_images(self._wanted())
+        self.match()
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -66,17 +66,24 @@ class Subscriptions:
         self._image = self._camera_info = None
 
     def match(self) -> None:
-        """Subscribe anew where the publishers' reliability is no longer the one asked for."""
-        wanted = self._wanted()
-        if self._image is not None and wanted != self._reliability:
-            self._node.destroy_subscription(self._image)
-            self._subscribe_to_images(wanted)
+        """Subscribe to images once a publisher is there, anew where its reliability changed.
 
-    def _wanted(self) -> QoSReliabilityPolicy:
+        Who subscribed before the first publisher shows would have to guess its reliability, and
+        would lose images while a wrong guess is mended.
+        """
+        wanted = self._wanted()
+        if wanted is None or (self._image is not None and wanted == self._reliability):
+            return
+        if self._image is not None:
+            self._node.destroy_subscription(self._image)
+        self._subscribe_to_images(wanted)
+
+    def _wanted(self) -> QoSReliabilityPolicy | None:
         if self._forced is not None:
             return self._forced
         publishers = self._node.get_publishers_info_by_topic(self.image_topic)
-        return matching_reliability([one.qos_profile.reliability for one in publishers])
+        offered = [one.qos_profile.reliability for one in publishers]
+        return matching_reliability(offered) if offered else None
 
     def _subscribe_to_images(self, reliability: QoSReliabilityPolicy) -> None:
         self._reliability = reliability

@@ -132,19 +132,15 @@ class CameraAndEars:
         topic = {CompressedImage: "image/compressed", CameraInfo: "camera_info"}
         topic = topic.get(type(message), "image")
         if topic not in self._publishers:
-            self._publishers[topic] = self.ears.publisher(
-                type(message), topic, self._qos, wait_for_subscriber_s=START_S
+            self._publishers[topic] = self.ears.node.create_publisher(
+                type(message), topic, self._qos
             )
+        publisher = self._publishers[topic]
+        if not publisher.get_subscription_count():
+            self.ears.spin_until(publisher.get_subscription_count, START_S, "a subscription")
             # Best effort: what comes before the node knows the publisher too is lost.
             self.ears.spin_for(0.5)
-            if topic != "camera_info":
-                self.ears.spin_until(lambda: self._is_matched(topic), 10.0, "a matching QoS")
-        self._publishers[topic].publish(message)
-
-    def _is_matched(self, topic) -> bool:
-        """Does the node ask for what we offer? At first it does not know, and asks for less."""
-        found = self.ears.node.get_subscriptions_info_by_topic(f"/{topic}")
-        return {one.qos_profile.reliability for one in found} == {self._qos.reliability}
+        publisher.publish(message)
 
     def answer(self, message) -> TwoHandSkeleton:
         """Publish an image and wait for the skeleton with its header."""

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, Image
 from tf2_msgs.msg import TFMessage
 
 from digit_core import weights as core_weights
@@ -38,15 +39,18 @@ def played(start_node, ears, truth):
     infos = ears.listen(CameraInfo, "camera_info", QoSProfile(depth=300))
     skeletons = ears.listen(TwoHandSkeleton, "skeleton", QoSProfile(depth=300))
     transforms = ears.listen(TFMessage, "/tf", QoSProfile(depth=300))
+    alive = ears.listen(DiagnosticArray, "/diagnostics", 10)
     start_node("digit_node")
-    ears.spin_until(lambda: ears.node.count_subscribers("image"), 90.0, "the node")
+    ears.spin_until(lambda: alive, 90.0, "the node")
+    # The player begins when it knows of the node and of this process.
+    ears.node.create_subscription(Image, "image", lambda _: None, 1)
     clip = CLIPS / "two_hands.mp4"
-    given = {"source": clip, "rate_hz": RATE_HZ, "wait_for_subscriber_s": 10.0}
+    given = {"source": clip, "rate_hz": RATE_HZ, "wait_for_subscriber_s": 30.0, "subscribers": 2}
     player = start_node("player_node", given)
     ears.spin_until(lambda: not player.running, 120.0, "the clip's end")
     ears.spin_for(1.0)
     assert player.wait() == 0
-    # The first infos can pass before this process and the player know of each other.
+    # A topic's first messages can pass before both ends know of each other.
     missed = len(truth["joints_px"]) - len(infos)
     assert 0 <= missed < 20
     numbers = {key(info.header): missed + i for i, info in enumerate(infos)}
