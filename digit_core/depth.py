@@ -8,12 +8,13 @@ triangle, some side of which is always seen, then takes over by an adult's propo
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from digit_core.camera import Camera
 from digit_core.hand_size import CHAIN, HandScale
+from digit_core.hands import DepthSource
 from digit_core.length import solve_length
 from digit_core.skeleton import JOINT_NAMES, WRIST
 
@@ -39,11 +40,13 @@ class RootDepth:
         depth_m: along the camera's z axis, metres.
         sigma_m: one standard deviation, all causes together.
         per_size: metres of depth per metre of hand size; the error that two hands share.
+        source: what it was told from.
     """
 
     depth_m: float
     sigma_m: float
     per_size: float = 0.0
+    source: DepthSource = DepthSource.HAND_SIZE
 
 
 @dataclass(frozen=True)
@@ -190,6 +193,6 @@ def reconcile(
         return right, left
     sigma = np.sqrt(np.maximum(np.diag(covariance), 0))
     return (
-        RootDepth(float(state[0]), float(sigma[0]), right.per_size),
-        RootDepth(float(state[1]), float(sigma[1]), left.per_size),
+        replace(right, depth_m=float(state[0]), sigma_m=float(sigma[0])),
+        replace(left, depth_m=float(state[1]), sigma_m=float(sigma[1])),
     )

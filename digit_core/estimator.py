@@ -11,7 +11,7 @@ import torch
 from digit_core.camera import Camera
 from digit_core.decode import Reading, unpack
 from digit_core.detection import detect
-from digit_core.frame import Frame, check_input
+from digit_core.frame import DepthGiver, Frame, check_input
 from digit_core.hand_size import HandScale
 from digit_core.hands import TwoHands
 from digit_core.runtime import PoseRuntime, prepare
@@ -19,10 +19,19 @@ from digit_core.settings import Settings
 from digit_core.tracker import Tracker
 from digit_core.weights import Networks, PathLike, load_networks
 
-#: tracker, image, camera or None, stamp in seconds or None, and optionally boxes.
+#: tracker, image, camera or None, stamp in seconds or None; optionally boxes or None, and then
+#: what gives a depth image.
 Job = (
     tuple[Tracker, np.ndarray, Camera | None, float | None]
     | tuple[Tracker, np.ndarray, Camera | None, float | None, Sequence[np.ndarray] | None]
+    | tuple[
+        Tracker,
+        np.ndarray,
+        Camera | None,
+        float | None,
+        Sequence[np.ndarray] | None,
+        DepthGiver | None,
+    ]
 )
 
 
@@ -108,7 +117,8 @@ class DigitEstimator:
         """Take one image of each of several streams through the networks together.
 
         Args:
-            jobs: (tracker, image, camera, stamp_s) or with boxes as a fifth; each tracker once.
+            jobs: (tracker, image, camera, stamp_s), boxes and depth as `Tracker` takes them after
+                that where they are wanted; each tracker once.
 
         Returns:
             One result a job, in order.
@@ -122,8 +132,8 @@ class DigitEstimator:
             check_input(job[1], job[2])
         frames = []
         for track, image, camera, stamp_s, *rest in jobs:
-            given = rest[0] if rest else None
-            frames.append(Frame(image, camera, track.settings, track.scale, track, stamp_s, given))
+            scale = track.known_scale
+            frames.append(Frame(image, camera, track.settings, scale, track, stamp_s, *rest))
         return self._run(frames)
 
     def warm_up(self) -> None:

@@ -12,15 +12,26 @@ from digit_core.camera import Camera
 from digit_core.crop import MARGIN
 from digit_core.decode import Reading
 from digit_core.depth import RootDepth
+from digit_core.depth_image import DepthImage
 from digit_core.detection import Detection, choose
 from digit_core.hand_size import HandScale
 from digit_core.hands import Hand, TwoHands
-from digit_core.lift import Measurement, build_hand, left_minus_right, measure, wrist_depths
+from digit_core.lift import (
+    build_hand,
+    depths_by_image,
+    depths_by_size,
+    left_minus_right,
+    reconciled,
+)
+from digit_core.measurement import Measurement, measure
 from digit_core.pair import Candidate, Look, Sighting, plan, plan_again, resolve
 from digit_core.segmentation import paint
 from digit_core.settings import Settings
 from digit_core.skeleton import SIDES
 from digit_core.tracker import Tracker
+
+#: Gives the depth image of an image, or None when none has come.
+DepthGiver = Callable[[], DepthImage | None]
 
 _MOST_BOXES = 2
 _MOST_LOOKS = 4
@@ -41,14 +52,23 @@ class Frame:
         track: Tracker | None = None,
         stamp_s: float | None = None,
         given: Sequence[np.ndarray] | None = None,
+        depth: DepthGiver | None = None,
     ) -> None:
-        """Check the input and plan the first look; `given` are boxes in the detector's place.
+        """Check the input and plan the first look.
+
+        Args:
+            image, camera, stamp_s: as `Tracker` takes them.
+            settings, scale: of the stream or the single image.
+            track: whose image it is.
+            given: boxes in the detector's place.
+            depth: gives the depth image that belongs to it; asked once, when hands were seen.
 
         Raises:
             ValueError: the image or the camera cannot be used.
         """
         check_input(image, camera)
         self.settings, self.scale, self.track = settings, scale, track
+        self._depth_giver = depth
         self.shape: tuple[int, int] = (image.shape[0], image.shape[1])
         self.image = image[:, ::-1] if settings.mirrored else image
         flip = settings.mirrored and camera is not None
@@ -87,7 +107,7 @@ class Frame:
             side: measure(s, self.scale, self.settings.min_joint_confidence)
             for side, s in self.seen.items()
         }
-        depths = wrist_depths(measured, self.camera, self.scale, left_minus_right(self.seen))
+        depths = self._wrist_depths(measured)
         picture = self._painter()
         if self.track:
             self.track.update(self.seen)
@@ -99,6 +119,22 @@ class Frame:
 
         smooth, smooth_depths = self._smooth(self.track, measured, depths)
         return self._two_hands(smooth, smooth_depths, picture, raw)
+
+    def _wrist_depths(self, measured: Mapping[str, Measurement]) -> dict[str, RootDepth]:
+        """Depths by the depth image where it shows the hand, else by the hands' size."""
+        if self.camera is None or not measured or not self.settings.absolute_depth:
+            return {}
+        by_size = depths_by_size(measured, self.camera, self.scale)
+        image = self._depth_giver() if self._depth_giver else None
+        by_image: dict[str, RootDepth] = {}
+        if image is not None:
+            image = image.mirrored() if self.settings.mirrored else image
+            by_image = depths_by_image(
+                image, self.shape, measured, self.camera, self.scale, by_size
+            )
+        if self.track:
+            self.track.learn_size(by_size, by_image, self.scale)
+        return reconciled({**by_size, **by_image}, self.scale, left_minus_right(self.seen))
 
     def _smooth(
         self, track: Tracker, measured: Mapping[str, Measurement], depths: Mapping[str, RootDepth]

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass, field
 
-from digit_core.lift import MIN_JOINT_CONFIDENCE
+from digit_core.measurement import MIN_JOINT_CONFIDENCE
 from digit_core.one_euro import OneEuroSettings
 
 
@@ -19,6 +19,8 @@ class Settings:
         min_joint_confidence: joints below are not valid.
         detect_every: frames between searches for the other hand while one is followed.
         max_gap_s: after so long without a frame nothing is followed any more, seconds.
+        absolute_depth: tell joints_3d; without, hands are told relative to their wrist alone.
+        learn_hand_size: learn the hands' size from depth images, for when there is none.
         mirrored: images are flipped (selfie view): sides are the person's own all the same, pixels
             are those of the image as it is, and 3D is that of the camera without the flip.
         smooth: filter over time.
@@ -32,6 +34,8 @@ class Settings:
     min_joint_confidence: float = MIN_JOINT_CONFIDENCE
     detect_every: int = 10
     max_gap_s: float = 0.5
+    absolute_depth: bool = True
+    learn_hand_size: bool = True
     mirrored: bool = False
     smooth: bool = True
     position_filter: OneEuroSettings = field(default_factory=OneEuroSettings)

@@ -8,7 +8,7 @@ import numpy as np
 from digit_core.crop import MARGIN
 from digit_core.depth import RootDepth
 from digit_core.hand_size import HandScale
-from digit_core.lift import Measurement
+from digit_core.measurement import Measurement
 from digit_core.one_euro import OneEuro
 from digit_core.settings import Settings
 

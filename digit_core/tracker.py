@@ -15,14 +15,16 @@ from digit_core.depth import RootDepth
 from digit_core.detection import SAME_HAND_IOU, Detection, choose
 from digit_core.hand_size import HandScale
 from digit_core.hands import TwoHands
-from digit_core.lift import Measurement
+from digit_core.measurement import Measurement
 from digit_core.pair import Candidate, Sighting
 from digit_core.settings import Settings
+from digit_core.size_learner import SizeLearner
 from digit_core.skeleton import SIDES
 from digit_core.smoothing import HandFilter
 
 if TYPE_CHECKING:
     from digit_core.estimator import DigitEstimator
+    from digit_core.frame import DepthGiver
 
 #: Hands in one crop stay in one until they are this far apart, so that it does not flicker.
 PARTING_MARGIN = 1.5
@@ -59,11 +61,12 @@ class Tracker:
     def __init__(self, estimator: "DigitEstimator", settings: Settings, scale: HandScale) -> None:
         self.settings = settings
         self.scale = scale
+        self._learner = SizeLearner()
         self._estimator = estimator
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything seen, as at the start of another recording."""
+        """Forget everything seen, as at the start of another recording, but the hands' size."""
         self._held: dict[str, _Held] = {}
         self._filters: dict[str, HandFilter] = {}
         self._together = False
@@ -77,6 +80,7 @@ class Tracker:
         camera: Camera | None = None,
         stamp_s: float | None = None,
         boxes: Sequence[np.ndarray] | None = None,
+        depth: "DepthGiver | None" = None,
     ) -> TwoHands:
         """Follow the hands into the next image.
 
@@ -86,11 +90,30 @@ class Tracker:
             stamp_s: its time in seconds; None for now. A step back starts everything afresh.
             boxes: (4,) each x, y, width, height about single hands, pixels, in place of the
                 detector.
+            depth: gives the `DepthImage` registered to `image`, or None; it is asked once, after
+                the network has run, so that it may still come meanwhile.
 
         Raises:
             ValueError: the image or the camera cannot be used; the sentence says why.
         """
-        return self._estimator.batch([(self, image, camera, stamp_s, boxes)])[0]
+        return self._estimator.batch([(self, image, camera, stamp_s, boxes, depth)])[0]
+
+    @property
+    def known_scale(self) -> HandScale:
+        """The hands' size as far as it is known: learned from depth images, or as given."""
+        learned = self._learner.scale if self.settings.learn_hand_size else None
+        return learned or self.scale
+
+    def learn_size(
+        self,
+        by_size: Mapping[str, RootDepth],
+        by_image: Mapping[str, RootDepth],
+        scale: HandScale,
+    ) -> None:
+        """Compare a frame's depths by hand size with those by a depth image, by side."""
+        if self.settings.learn_hand_size:
+            for side in by_size.keys() & by_image.keys():
+                self._learner.compare(by_size[side], by_image[side], scale, self.scale)
 
     @property
     def wants_detection(self) -> bool:

@@ -246,13 +246,3 @@ def test_timings_name_the_stages(apart, estimator_of, camera, blank):
     timings = estimator_of(apart)(blank, camera).timings_ms
     assert {"detect", "crop", "network", "decode", "lift", "total"} <= set(timings)
     assert timings["total"] >= timings["network"] > 0
-
-
-def test_depth_from_elsewhere(apart, estimator_of, camera, blank):
-    from digit_core.lift import with_wrist_depth
-
-    hand = estimator_of(apart)(blank, camera).left
-    moved = with_wrist_depth(hand, camera, 0.7, 0.01, DepthSource.DEPTH_IMAGE)
-    assert moved.joints_3d[0, 2] == pytest.approx(0.7)
-    assert np.abs(camera.project(moved.joints_3d) - hand.joints_2d).max() < 0.01
-    assert moved.depth_source is DepthSource.DEPTH_IMAGE and moved.depth_sigma == 0.01
