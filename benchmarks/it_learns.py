@@ -3,14 +3,16 @@
 
     python -m benchmarks.it_learns FOLDER [--model digit-lite] [--part overfit] [--minutes 3]
 
-FOLDER is of `python -m training.synth`. "overfit" shows the first 16 items of train again and again
-and gives the mean 2D error in pixels of the 256 patch. "heldout" trains on train with the release's
-variations and gives MPJPE on val with granted wrist depths, beside that of the best constant:
-each joint's median 2.5D place over train.
+FOLDER is of `python -m training.synth`; losses are those of `training.train`. "overfit" shows the
+first 16 items of train again and again until the mean 2D error, as the network answers outside
+training, is under 3 px of the 256 patch, and prints it on the way. "heldout" trains on train with
+the release's variations and gives MPJPE on val with granted wrist depths, beside that of the best
+constant: each joint's median 2.5D place over train.
 """
 
 import argparse
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -21,39 +23,58 @@ from training.evaluation import Collector
 from training.interhand.batches import TrainingBatches
 from training.interhand.dataset import Batch, InterHand, network_input
 from training.interhand.variations import Variations
-from training.losses import loss_terms
+from training.module import HandModule, without_parts
 
 OVERFIT_ITEMS = 16
+OVERFIT_PX = 3.0
+TOLD_EVERY_S = 60.0
 
 
-def train(model, data: InterHand, count: int, minutes: float, rate: float, batch: int = 16):
-    """Adam for so long; falls to a tenth of the rate over the last third."""
-    adam = torch.optim.Adam(model.parameters(), lr=rate)
-    batches, steps = TrainingBatches(count, batch), 0
-    start, end = time.monotonic(), time.monotonic() + 60 * minutes
+def train(module: HandModule, data: InterHand, count: int, o: argparse.Namespace, done=None):
+    """Adam for `o.minutes`, or until `done()` says so, which is asked every minute.
+
+    The rate falls to a tenth over the last third.
+    """
+    adam = torch.optim.Adam(module.model.parameters(), lr=o.lr)
+    batches, steps, start = TrainingBatches(count, o.batch), 0, time.monotonic()
+    end, told = start + 60 * o.minutes, start
+    loss = torch.tensor(float("nan"))
     while time.monotonic() < end:
         batches.set_epoch(steps)
         for places in batches:
-            done = (time.monotonic() - start) / (end - start)
-            adam.param_groups[0]["lr"] = rate * (1.0 if done < 0.67 else 0.1)
-            item = data.__getitems__(places)
-            loss = loss_terms(model(network_input(item)), item.targets).total()
-            adam.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 50.0)
-            adam.step()
+            passed = (time.monotonic() - start) / (end - start)
+            adam.param_groups[0]["lr"] = o.lr * (1.0 if passed < 0.67 else 0.1)
+            loss = step(module, adam, data.__getitems__(places), o.bf16)
             steps += 1
+            if time.monotonic() - told > TOLD_EVERY_S:
+                told = time.monotonic()
+                print(f"{(told - start) / 60:.1f} min, {steps} steps, loss {loss:.2f}", flush=True)
+                if done is not None and done():
+                    return
             if time.monotonic() > end:
                 break
-    print(f"{steps} steps of {batches.batch} in {minutes:g} min, last loss {loss.item():.2f}")
+    print(f"{steps} steps of {batches.batch} in {o.minutes:g} min, last loss {loss:.2f}")
+
+
+def step(module: HandModule, adam: torch.optim.Adam, batch: Batch, bf16: bool) -> float:
+    """One update; gives the loss."""
+    with torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext():
+        loss = torch.stack(list(module.losses(batch).values())).sum()
+    adam.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(module.model.parameters(), 50.0)
+    adam.step()
+    return loss.item()
 
 
 @torch.no_grad()
-def error_px(model, batch: Batch) -> float:
-    """Mean 2D error of valid joints, px of the patch."""
-    error = 4 * (model(network_input(batch)).joints_25d - batch.targets.joints_25d)[..., :2].norm(
-        dim=2
-    )
+def error_px(model, batch: Batch, training: bool) -> float:
+    """Mean 2D error of valid joints, px of the patch; as it answers in training, or outside."""
+    model.eval()
+    model.training = training  # the batch norms keep to their averages
+    found = torch.cat([model(images).joints_25d for images in network_input(batch).split(4)])
+    model.train()
+    error = 4 * (found - batch.targets.joints_25d)[..., :2].norm(dim=2)
     return float(error[batch.targets.joint_valid > 0].mean())
 
 
@@ -75,34 +96,30 @@ def mpjpe(answer, data: InterHand) -> dict[str, float]:
     return collector.finish(data).metrics.as_dict()
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="digit-lite", choices=("digit", "digit-lite"))
-    parser.add_argument("--part", default="overfit", choices=("overfit", "heldout"))
-    parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--lr", type=float, default=1e-3)
-    o = parser.parse_args()
-    torch.manual_seed(1)
-    model = build_model(o.model).train()
-    if o.part == "overfit":
-        data = InterHand(o.folder, "train")
-        train(model, data, OVERFIT_ITEMS, o.minutes, o.lr)
-        batch = data.__getitems__([(i, 0) for i in range(OVERFIT_ITEMS)])
-        print(
-            f"{o.model}, {OVERFIT_ITEMS} images: {error_px(model, batch):.2f} px of 256 as trained"
-        )
-        model.eval()
-        # digit-lite answers from a window about the likeliest place unless it trains.
-        print(f"as it answers: {error_px(model, batch):.2f} px")
-        model.training = True
-        print(f"as it answers, but by whole maps: {error_px(model, batch):.2f} px")
-        return
+def overfit(module: HandModule, o: argparse.Namespace) -> None:
+    """Print how near the answers for 16 items come."""
+    data = InterHand(o.folder, "train")
+    batch = data.__getitems__([(i, 0) for i in range(OVERFIT_ITEMS)])
+
+    def near_enough() -> bool:
+        found = error_px(module.model, batch, training=False)
+        print(f"  as it answers: {found:.2f} px", flush=True)
+        return found < OVERFIT_PX
+
+    train(module, data, OVERFIT_ITEMS, o, near_enough)
+    print(
+        f"{o.model}, {OVERFIT_ITEMS} images, mean 2D error: "
+        f"{error_px(module.model, batch, training=False):.2f} px of 256 as it answers, "
+        f"{error_px(module.model, batch, training=True):.2f} px by the means of its heatmaps"
+    )
+
+
+def held_out(module: HandModule, o: argparse.Namespace) -> None:
+    """Print MPJPE on val beside the best constant's."""
     data = InterHand(o.folder, "train", variations=Variations())
-    train(model, data, len(data), o.minutes, o.lr)
-    held_out = InterHand(o.folder, "val")
-    ours = mpjpe(lambda batch: model.eval()(network_input(batch)), held_out)
+    train(module, data, len(data), o)
+    kept = InterHand(o.folder, "val")
+    ours = mpjpe(lambda batch: module.model.eval()(network_input(batch)), kept)
     place = best_constant(InterHand(o.folder, "train"))
 
     def constant(batch: Batch) -> DigitOutput:
@@ -113,12 +130,33 @@ def main() -> None:
             torch.zeros(n, 1), place.expand(n, -1, -1), root, torch.zeros(n, 2), zeros
         )
 
-    fixed = mpjpe(constant, held_out)
+    fixed = mpjpe(constant, kept)
     for name in ("mpjpe_sh", "mpjpe_ih", "mpjpe_all"):
         print(
             f"{name}: {ours[name]:.2f} mm, best constant {fixed[name]:.2f} mm, "
             f"{100 * ours[name] / fixed[name]:.0f} %"
         )
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", default="digit-lite", choices=("digit", "digit-lite"))
+    parser.add_argument("--part", default="overfit", choices=("overfit", "heldout"))
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--bf16", action="store_true", help="train at 16 bits")
+    parser.add_argument("--heatmap_loss", type=float, help="as of training.train")
+    parser.add_argument("--segmentation", default="parts", choices=("parts", "none"))
+    o = parser.parse_args()
+    torch.manual_seed(1)
+    model, parts = build_model(o.model), o.segmentation == "parts"
+    if not parts:
+        without_parts(model, o.model)
+    module = HandModule(model, o.model, parts=parts, heatmap_weight=o.heatmap_loss)
+    (overfit if o.part == "overfit" else held_out)(module, o)
 
 
 if __name__ == "__main__":

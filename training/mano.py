@@ -90,8 +90,8 @@ class Mano:
 def load_hands(folder: Path) -> tuple[Mano, Mano]:
     """Right and left hand from MANO_RIGHT.pkl and MANO_LEFT.pkl.
 
-    The published left hand's first shape axis has the wrong sign (its x does not mirror the right
-    one's); it is turned round here as InterHand2.6M's and smplx's users do.
+    The published left hand's shapes have the right one's x instead of its mirror image, all ten of
+    them; they are turned round here as InterHand2.6M's own tools do.
 
     Raises:
         DataError: a file is missing or not MANO's.

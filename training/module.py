@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from digit_core.network.output import DigitOutput
 from training.evaluation import Collector, Evaluation
 from training.interhand.dataset import Batch, InterHand, network_input
-from training.losses import loss_terms
+from training.losses import HEATMAP_ORIGINS, HEATMAP_WEIGHTS, heatmap_loss, loss_terms
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class HandModule(pl.LightningModule):
         schedule: of the learning rate.
         parts: train the part segmentation; without it the network is `without_parts` already.
         keep_parts: keep part labels when evaluating.
+        heatmap_weight: of `heatmap_loss`; None takes the network's in `HEATMAP_WEIGHTS`.
 
     Attributes:
         evaluation: of the last evaluation, in every process.
@@ -44,10 +45,12 @@ class HandModule(pl.LightningModule):
         schedule: Schedule = Schedule(),  # noqa: B008  frozen
         parts: bool = True,
         keep_parts: bool = False,
+        heatmap_weight: float | None = None,
     ) -> None:
         super().__init__()
         self.model, self.name, self.schedule = model, name, schedule
         self.parts, self.keep_parts = parts, keep_parts
+        self.heatmap_weight = HEATMAP_WEIGHTS[name] if heatmap_weight is None else heatmap_weight
         self.evaluation: Evaluation | None = None
         self._collector = Collector()
 
@@ -57,14 +60,23 @@ class HandModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, number: int) -> Tensor:
         """Loss of one batch."""
-        terms = loss_terms(self(network_input(batch)), batch.targets)
-        if not self.parts:
-            terms = terms._replace(parts=torch.zeros_like(terms.parts))
-        loss = terms.total()
-        shown = {f"train/{key}": value.detach() for key, value in terms._asdict().items()}
+        terms = self.losses(batch)
+        loss = torch.stack(list(terms.values())).sum()
+        shown = {f"train/{key}": value.detach() for key, value in terms.items()}
         self.log_dict(shown | {"train/total": loss.detach()}, batch_size=len(batch.rows))
         self.log("loss", loss.detach(), prog_bar=True, logger=False, batch_size=len(batch.rows))
         return loss
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Weighted terms of one batch; what is not asked for is left out."""
+        output = self(network_input(batch))
+        terms = loss_terms(output, batch.targets)._asdict()
+        if not self.parts:
+            del terms["parts"]
+        if self.heatmap_weight:
+            found = heatmap_loss(output.heatmaps, batch.targets, HEATMAP_ORIGINS[self.name])
+            terms["heatmaps"] = self.heatmap_weight * found
+        return terms
 
     def on_validation_epoch_start(self) -> None:
         """All processes go on with the same batch norms."""

@@ -13,23 +13,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
-import lmdb
 import numpy as np
 from tqdm import tqdm
 
-from digit_core.parts import LEFT_OFFSET
-from digit_core.skeleton import SIDES
-from training import mano
 from training import options as flags
+from training import packing
 from training.interhand.errors import DataError
-from training.interhand.pictures import IMAGES, JPEG, LABELS, PictureStore
-from training.interhand.raw import SplitFiles, read_json, read_split
+from training.interhand.pictures import IMAGES, JPEG, PictureStore
+from training.interhand.raw import SplitFiles, read_split
 from training.interhand.subsets import SPLITS
-from training.interhand.table import Table, open_table, prepare_table
-from training.rasterize import draw_labels
-
-MAP_SIZE = 1 << 42  # address space; the file grows as it is filled
-COMMIT = 256  # items a transaction: what a killed run has to do again
+from training.interhand.table import open_table, prepare_table
+from training.masks import prepare_masks
 
 
 def prepare_images(files: SplitFiles, as_png: bool) -> int:
@@ -42,11 +36,11 @@ def prepare_images(files: SplitFiles, as_png: bool) -> int:
     keys = [f"{files.split}/{table.key(row)}" for row in range(len(table))]
 
     def values() -> Iterator[tuple[str, bytes]]:
-        for key in _missing(files.root / IMAGES, keys, files.split):
+        for key in packing.missing(files.root / IMAGES, keys, files.split):
             path = files.root / "images" / key
             yield key, _packed(path, as_png)
 
-    return _fill(files.root / IMAGES, values())
+    return packing.fill(files.root / IMAGES, values())
 
 
 def _packed(path: Path, as_png: bool) -> bytes:
@@ -61,51 +55,6 @@ def _packed(path: Path, as_png: bool) -> bytes:
         return value
     # As the release: an RGB array given to an encoder that expects BGR.
     return cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))[1].tobytes()
-
-
-def prepare_masks(files: SplitFiles, hands: tuple[mano.Mano, mano.Mano], parts: np.ndarray) -> int:
-    """Render a split's part labels; those that are in already are kept. Gives how many were added.
-
-    Raises:
-        DataError: a file is missing or damaged.
-    """
-    table = open_table(files)
-    fits = read_json(files.annotation("MANO_NeuralAnnot.json"))
-    rows = {
-        f"{files.split}/{table.key(row)}".replace("jpg", "png"): row for row in range(len(table))
-    }
-
-    def values() -> Iterator[tuple[str, bytes]]:
-        for key in _missing(files.root / LABELS, list(rows), files.split):
-            row = rows[key]
-            fit = fits.get(str(table.captures[row]), {}).get(str(table.frames[row]), {})
-            if any(fit.get(side) for side in SIDES):
-                mask = render_mask(table, row, fit, hands, parts)
-                yield key, cv2.imencode(".png", mask)[1].tobytes()
-
-    return _fill(files.root / LABELS, values())
-
-
-def render_mask(
-    table: Table, row: int, fit: dict, hands: tuple[mano.Mano, mano.Mano], parts: np.ndarray
-) -> np.ndarray:
-    """(H, W) uint8 labels of one picture from its frame's fits."""
-    camera = table.camera[row]
-    points, faces, labels, start = [], [], [], 0
-    for channel, (side, model) in enumerate(zip(SIDES, hands, strict=True)):
-        told = fit.get(side)
-        if not told:
-            continue
-        world = 1000 * model.vertices(told["pose"], told["shape"], told["trans"])
-        points.append((world - table.position[camera]) @ table.rotation[camera].T)
-        faces.append(model.faces + start)
-        labels.append(parts + channel * LEFT_OFFSET)
-        start += len(world)
-    seen = np.concatenate(points)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pixels = seen[:, :2] / seen[:, 2:] * table.focal[camera] + table.center[camera]
-    size = (int(table.sizes[row, 0]), int(table.sizes[row, 1]))
-    return draw_labels(pixels, seen[:, 2], np.concatenate(faces), np.concatenate(labels), size)
 
 
 def check(root: Path, splits: list[str]) -> list[str]:
@@ -137,35 +86,6 @@ def check(root: Path, splits: list[str]) -> list[str]:
     return faults
 
 
-def _missing(path: Path, keys: list[str], split: str) -> Iterator[str]:
-    path.mkdir(parents=True, exist_ok=True)
-    with lmdb.open(str(path), map_size=MAP_SIZE) as environment, environment.begin() as transaction:
-        absent = [key for key in keys if transaction.get(key.encode()) is None]
-    yield from tqdm(
-        absent, desc=split, unit="picture", total=len(keys), initial=len(keys) - len(absent)
-    )
-
-
-def _fill(path: Path, values: Iterator[tuple[str, bytes]]) -> int:
-    """Write in transactions of `COMMIT`: a killed run loses no more than one."""
-    count, pending = 0, []
-    for pair in values:
-        pending.append(pair)
-        if len(pending) == COMMIT:
-            count += _commit(path, pending)
-            pending = []
-    return count + _commit(path, pending)
-
-
-def _commit(path: Path, pairs: list[tuple[str, bytes]]) -> int:
-    path.mkdir(parents=True, exist_ok=True)
-    with lmdb.open(str(path), map_size=MAP_SIZE) as environment:
-        with environment.begin(write=True) as transaction:
-            for key, value in pairs:
-                transaction.put(key.encode(), value)
-    return len(pairs)
-
-
 def run(o: argparse.Namespace) -> None:
     """Do one step for the splits that are asked for.
 
@@ -178,17 +98,14 @@ def run(o: argparse.Namespace) -> None:
             raise DataError("\n".join([*faults, f"{len(faults)} fault(s)"]))
         print(f"{o.data_root}: nothing is wrong with {', '.join(o.splits)}")
         return
-    hands = mano.load_hands(o.mano) if o.step == "masks" else None
     for split in o.splits:
         files = SplitFiles(o.data_root, split)
         if o.step == "annotations":
             print(f"{split}: {'made' if prepare_table(files) else 'up to date'}")
         elif o.step == "images":
             print(f"{split}: {prepare_images(files, o.png)} pictures added")
-        elif hands is not None:
-            listed = mano.read_vertex_parts(o.vertex_parts) if o.vertex_parts else None
-            parts = mano.vertex_parts(hands[0].weights) if listed is None else listed
-            print(f"{split}: {prepare_masks(files, hands, parts)} masks added")
+        else:
+            print(f"{split}: {prepare_masks(files, o.mano, o.vertex_parts)} masks added")
 
 
 def main(arguments: list[str] | None = None) -> int:

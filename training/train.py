@@ -70,6 +70,13 @@ def parser() -> argparse.ArgumentParser:
         default="parts",
         help="none: the paper's baseline without part segmentation",
     )
+    p.add_argument(
+        "--heatmap_loss",
+        type=float,
+        metavar="WEIGHT",
+        help="of a loss on the heatmaps' form, which the release lacks "
+        "(default: 0 for digit, 5 for digit-lite, see docs/data.md)",
+    )
     p.add_argument("--save_every", type=positive, default=500, help="updates between last.ckpt")
     p.add_argument("--key", default="", help="name of the run; made up where not given")
     p.add_argument("--no_vis", action="store_true", help="no pictures")
@@ -170,12 +177,11 @@ def build_module(o: argparse.Namespace, fresh: bool) -> HandModule:
         model = build_model(o.model)
         if fresh and o.model == "digit":
             _start_trunk(model, o.backbone)
-    if o.model == "digit-lite":
-        flags.warn("these losses leave digit-lite's heatmaps flat: see docs/data.md, Measured")
     if o.segmentation == "none":
         model = without_parts(model, o.model)
     schedule = Schedule(o.lr, tuple(o.lr_dec_epoch), o.lr_decay)
-    return HandModule(model, o.model, schedule, parts=o.segmentation == "parts")
+    parts = o.segmentation == "parts"
+    return HandModule(model, o.model, schedule, parts=parts, heatmap_weight=o.heatmap_loss)
 
 
 def _start_trunk(model: nn.Module, path: Path | None) -> None:

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from benchmarks.network_filling import uniform
+from digit_core.network import digit, lite
 from digit_core.network.output import DigitOutput
 from training.interhand.items import Targets
-from training.losses import loss_terms
+from training.losses import HEATMAP_ORIGINS, heatmap_loss, loss_terms
 
 GOLDEN = {
     "joints": 0.8776237805852235,
@@ -122,3 +123,34 @@ def test_half_of_the_masks_missing_halves_the_term():
     output, targets = perfect()
     targets.parts_valid[1] = 0
     assert float(loss_terms(output, targets).parts) == pytest.approx(5 * math.log(33))
+
+
+#: How each network reads places off heatmaps outside training.
+READERS = {
+    "digit": digit.decode_joints,
+    "digit-lite": lambda heatmaps, depth: lite.decode_joints(
+        lite.likeliest_window(heatmaps), depth[..., ::2, ::2]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_heatmaps_that_learnt_their_loss_are_read_at_the_true_place(name):
+    _, targets = perfect(1)
+    heatmaps = torch.zeros(1, 42, 64, 64, dtype=torch.float64, requires_grad=True)
+    adam = torch.optim.Adam([heatmaps], lr=0.3)
+    for _ in range(200):
+        loss = heatmap_loss(heatmaps, targets, HEATMAP_ORIGINS[name])
+        loss.backward()
+        adam.step()
+        adam.zero_grad()
+    with torch.no_grad():
+        places = READERS[name](heatmaps, zeros(1, 42, 64, 64))[..., :2]
+    assert (places - targets.joints_25d[..., :2]).abs().max() < 0.05
+
+
+def test_flat_heatmaps_cost_the_logarithm_of_their_cells_for_each_valid_joint():
+    _, targets = perfect()
+    targets.joint_valid[1] = 0
+    flat = zeros(2, 42, 64, 64)
+    assert float(heatmap_loss(flat, targets, 0.5)) == pytest.approx(math.log(64 * 64) / 2)
