@@ -62,28 +62,33 @@ def check(root: Path, splits: list[str]) -> list[str]:
     faults: list[str] = []
     store = PictureStore(root)
     for split in splits:
-        files = SplitFiles(root, split)
         try:
-            content = read_split(files, faults.append)
+            _check_split(SplitFiles(root, split), store, faults)
         except DataError as error:
             faults.append(str(error))
-            continue
-        if split != "train" and not content.rootnet:
-            faults.append(f"{files.rootnet}: not there; --trans_test rootnet needs it")
-        for item in tqdm(content.items, desc=split, unit="picture"):
-            if split != "train" and content.rootnet and item.id not in content.rootnet:
-                faults.append(f"{files.rootnet}: nothing on annotation {item.id}")
-            key = f"{split}/{item.file_name}"
-            try:
-                picture = store.image(key)
-                if picture.shape[1::-1] != item.size:
-                    told = "x".join(map(str, item.size))
-                    found = "x".join(map(str, picture.shape[1::-1]))
-                    raise DataError(f"{key}: a picture of {found} where {told} is annotated")
-                store.labels(key, item.size)
-            except DataError as error:
-                faults.append(str(error))
     return faults
+
+
+def _check_split(files: SplitFiles, store: PictureStore, faults: list[str]) -> None:
+    content = read_split(files, faults.append)
+    rootnet = files.split != "train"
+    if rootnet and not content.rootnet:
+        faults.append(f"{files.rootnet}: not there; --trans_test rootnet needs it")
+    for item in tqdm(content.items, desc=files.split, unit="picture"):
+        if rootnet and content.rootnet and item.id not in content.rootnet:
+            faults.append(f"{files.rootnet}: nothing on annotation {item.id}")
+        try:
+            _check_pictures(f"{files.split}/{item.file_name}", item.size, store)
+        except DataError as error:
+            faults.append(str(error))
+
+
+def _check_pictures(key: str, size: tuple[int, int], store: PictureStore) -> None:
+    picture = store.image(key)
+    if picture.shape[1::-1] != size:
+        told, found = ("x".join(map(str, values)) for values in (size, picture.shape[1::-1]))
+        raise DataError(f"{key}: a picture of {found} where {told} is annotated")
+    store.labels(key, size)
 
 
 def run(o: argparse.Namespace) -> None:

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""InterHand2.6M's own annotation files (v1.0), item by item, every fault named."""
+"""InterHand2.6M's own annotation files (v1.0), item by item, every fault named.
+
+The list of pictures, 700 MB of JSON for the training split, is read as a stream; the other files
+are small, as all cameras share a frame.
+"""
 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import ijson
 import numpy as np
 
 from training.interhand import joints
@@ -87,17 +93,17 @@ class Item:
 
 @dataclass
 class Split:
-    """All of a split's files, read.
+    """All of a split's files.
 
     Attributes:
-        items: in the file's order.
+        items: in the file's order, read while they are iterated over, which may raise DataError.
         cameras: capture -> campos, camrot, focal, princpt -> camera -> numbers.
         joints: capture -> frame -> world_coord.
         rootnet: annotation id -> entry; empty without the file.
         fitted: item -> (right, left) 1 fitted, 0 not, -1 unknown.
     """
 
-    items: list[Item]
+    items: Iterator[Item]
     cameras: dict[str, Any]
     joints: dict[str, Any]
     rootnet: dict[int, Any]
@@ -112,32 +118,53 @@ def read_split(files: SplitFiles, complain: Complain = raise_it) -> Split:
     """
     cameras = read_json(files.annotation("camera.json"))
     places = read_json(files.annotation("joint_3d.json"))
-    pairs = _read_pairs(files)
-    items = []
-    for number, (image, annotation) in enumerate(pairs):
+    items = _items(files, cameras, places, complain)
+    return Split(items, cameras, places, _read_rootnet(files), _fit_reader(files))
+
+
+def _items(files: SplitFiles, cameras: Any, places: Any, complain: Complain) -> Iterator[Item]:
+    for number, (image, annotation) in enumerate(_read_pairs(files)):
         try:
             item = _item(files, number, image, annotation)
             check_item(files, item, cameras, places)
         except DataError as error:
             complain(str(error))
             continue
-        items.append(item)
-    return Split(items, cameras, places, _read_rootnet(files), _fit_reader(files))
+        yield item
 
 
 def _read_pairs(files: SplitFiles) -> Iterator[tuple[Any, Any]]:
     path, pickled = files.annotation("data.json"), files.annotation("data.pkl")
     if not path.exists() and pickled.exists():
-        return ((entry, entry["anno"]) for entry in read_pickle(pickled).values())
-    data = read_json(path)
-    if not isinstance(data, dict) or not {"images", "annotations"} <= data.keys():
+        yield from ((entry, entry["anno"]) for entry in read_pickle(pickled).values())
+        return
+    number = 0
+    for image, annotation in zip_longest(_stream(path, "images"), _stream(path, "annotations")):
+        if image is None or annotation is None:
+            few, many = ("images", "annotations") if image is None else ("annotations", "images")
+            raise DataError(
+                f"{path}: only {number} {few} but more {many}; the file is not whole, download it "
+                "again"
+            )
+        number += 1
+        yield image, annotation
+    if not number:
         raise DataError(f"{path}: no images and annotations; {VERSION}")
-    if len(data["images"]) != len(data["annotations"]):
-        raise DataError(
-            f"{path}: {len(data['images'])} images but {len(data['annotations'])} annotations; "
-            "the file is not whole, download it again"
-        )
-    return zip(data["images"], data["annotations"], strict=True)
+
+
+def _stream(path: Path, kind: str) -> Iterator[Any]:
+    """The entries of one of a JSON file's lists, one at a time."""
+    try:
+        with path.open("rb") as file:
+            yield from ijson.items(file, f"{kind}.item", use_float=True)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; {VERSION}, see docs/data.md") from error
+    except (ijson.JSONError, OSError) as error:
+        raise DataError(f"{path}: damaged ({_one_line(error)}); download it again") from error
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _item(files: SplitFiles, number: int, image: Any, annotation: Any) -> Item:

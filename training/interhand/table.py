@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ import numpy as np
 
 from training.interhand import joints
 from training.interhand.errors import DataError
-from training.interhand.raw import Complain, Split, SplitFiles, raise_it, read_split
+from training.interhand.raw import Complain, Item, Split, SplitFiles, raise_it, read_split
 
 FORMAT = 1
+CHUNK = 1 << 14  # items that are held as Python objects at a time
 STAMP = "source.json"
 
 
@@ -83,12 +85,27 @@ def table_folder(files: SplitFiles) -> Path:
 
 
 def build_table(split: Split) -> Table:
-    """Arrays of a split that has been read."""
-    items = split.items
+    """Arrays of a split, read `CHUNK` items at a time."""
     cameras = _Rows(lambda key: {part: split.cameras[key[0]][part][key[1]] for part in _CAMERA})
     frames = _Rows(lambda key: split.joints[key[0]][key[1]]["world_coord"])
-    camera = [cameras.row((item.capture, item.camera)) for item in items]
-    frame = [frames.row((item.capture, item.frame)) for item in items]
+    parts: list[dict[str, np.ndarray]] = []
+    while items := list(islice(split.items, CHUNK)):
+        parts.append(_columns(items, split, cameras, frames))
+    if not parts:
+        parts.append(_columns([], split, cameras, frames))
+    columns = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+    places: dict[str, tuple[Any, Any, tuple[int, ...]]] = {
+        "focal": ([c["focal"] for c in cameras.values], np.float64, (2,)),
+        "center": ([c["princpt"] for c in cameras.values], np.float64, (2,)),
+        "position": ([c["campos"] for c in cameras.values], np.float64, (3,)),
+        "rotation": ([c["camrot"] for c in cameras.values], np.float64, (3, 3)),
+        "world": (frames.values, np.float32, (joints.COUNT, 3)),
+    }
+    return Table(**columns, **_arrays(places))
+
+
+def _columns(items: list[Item], split: Split, cameras: "_Rows", frames: "_Rows") -> dict[str, Any]:
+    """Arrays of some items, one entry each."""
     nothing = {"bbox": [np.nan] * 4, "abs_depth": [np.nan] * 2}
     rootnet = [split.rootnet.get(item.id, nothing) for item in items]
     columns: dict[str, tuple[Any, Any, tuple[int, ...]]] = {
@@ -102,22 +119,20 @@ def build_table(split: Split) -> Table:
         "captures": ([int(i.capture) for i in items], np.int32, ()),
         "camera_names": ([int(i.camera) for i in items], np.int32, ()),
         "frames": ([int(i.frame) for i in items], np.int32, ()),
-        "camera": (camera, np.int32, ()),
-        "frame": (frame, np.int32, ()),
-        "focal": ([c["focal"] for c in cameras.values], np.float64, (2,)),
-        "center": ([c["princpt"] for c in cameras.values], np.float64, (2,)),
-        "position": ([c["campos"] for c in cameras.values], np.float64, (3,)),
-        "rotation": ([c["camrot"] for c in cameras.values], np.float64, (3, 3)),
-        "world": (frames.values, np.float32, (joints.COUNT, 3)),
+        "camera": ([cameras.row((i.capture, i.camera)) for i in items], np.int32, ()),
+        "frame": ([frames.row((i.capture, i.frame)) for i in items], np.int32, ()),
         "rootnet_boxes": ([r["bbox"] for r in rootnet], np.float32, (4,)),
         "rootnet_depth": ([r["abs_depth"] for r in rootnet], np.float64, (2,)),
     }
-    arrays = {
+    names = [item.file_name.encode() for item in items]
+    return {"file_names": np.array(names or [b""])[: len(names)], **_arrays(columns)}
+
+
+def _arrays(columns: dict[str, tuple[Any, Any, tuple[int, ...]]]) -> dict[str, np.ndarray]:
+    return {
         name: np.array(values, dtype=dtype).reshape(-1, *shape)
         for name, (values, dtype, shape) in columns.items()
     }
-    names = [item.file_name.encode() for item in items]
-    return Table(file_names=np.array(names or [b""])[: len(names)], **arrays)
 
 
 _CAMERA = ("campos", "camrot", "focal", "princpt")

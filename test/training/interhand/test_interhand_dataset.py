@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from training.interhand import heatmap_space, subsets
+from training.interhand import heatmap_space, subsets, table
 from training.interhand.batches import EvaluationBatches, TrainingBatches
 from training.interhand.dataset import InterHand, network_input
 from training.interhand.errors import DataError
@@ -133,6 +133,15 @@ def test_arrays_are_made_anew_only_when_a_file_changed(data_root):
     assert len(open_table(files)) == 6
 
 
+def test_arrays_are_the_same_in_small_chunks(data_root, monkeypatch):
+    files = SplitFiles(data_root, "val")
+    wanted = {name: np.array(values) for name, values in vars(open_table(files)).items()}
+    shutil.rmtree(table_folder(files))
+    monkeypatch.setattr(table, "CHUNK", 3)
+    for name, values in vars(open_table(files)).items():
+        assert np.array_equal(values, wanted[name], equal_nan=values.dtype.kind == "f"), name
+
+
 def test_annotation_pickle_serves_without_the_json(data_root):
     before = np.array(open_table(SplitFiles(data_root, "val")).boxes)
     SplitFiles(data_root, "val").annotation("data.json").unlink()
@@ -180,6 +189,11 @@ BAD = {
         lambda f: f.annotation("data.json").write_text('{"images": ['),
         "data.json: damaged",
     ),
+    "lists of two lengths": (
+        lambda f: edit(f.annotation("data.json"), lambda d: d["annotations"].pop()),
+        "data.json: only 6 annotations but more images",
+    ),
+    "other file": (lambda f: f.annotation("data.json").write_text("[1, 2]"), "no images and"),
     "no rootnet": (lambda f: f.rootnet.unlink(), "give --trans_test gt"),
 }
 
