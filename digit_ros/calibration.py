@@ -27,13 +27,14 @@ class Calibration:
             self._camera, self._fault = None, str(error).removeprefix("camera_info: ")
 
     def camera(
-        self, width: int, height: int, fallback_hfov_deg: float
+        self, width: int, height: int, frame_id: str, fallback_hfov_deg: float
     ) -> tuple[Camera | None, Intrinsics, str]:
         """The camera of an image of this size.
 
         Args:
             width: of the image, pixels.
             height: of the image, pixels.
+            frame_id: of the image's header.
             fallback_hfov_deg: horizontal field of view that stands in, degrees; 0 for none.
 
         Returns:
@@ -42,7 +43,7 @@ class Calibration:
         """
         fault = self._fault_for(width, height)
         if not fault:
-            return self._camera, Intrinsics.CAMERA_INFO, ""
+            return self._camera, Intrinsics.CAMERA_INFO, self._frame_note(frame_id)
         if fallback_hfov_deg > 0:
             assumed = Camera.from_hfov(fallback_hfov_deg, width, height)
             note = f"{fault}; a field of view of {fallback_hfov_deg:g} degrees is assumed instead"
@@ -51,6 +52,13 @@ class Calibration:
             f"{fault}; without it no joints in metres in the camera frame (see fallback_hfov_deg)"
         )
         return None, Intrinsics.NONE, note
+
+    def _frame_note(self, frame_id: str) -> str:
+        """Another frame than the image's: it is used, as a driver may have named it carelessly."""
+        named = self._info.header.frame_id if self._info else frame_id
+        if named in ("", frame_id):
+            return ""
+        return f"its frame is '{named}' but the image's is '{frame_id}'; is it the same camera's?"
 
     def _fault_for(self, width: int, height: int) -> str:
         if self._info is None:
@@ -64,6 +72,8 @@ class Calibration:
 
 
 def _same_camera(one: CameraInfo, other: CameraInfo) -> bool:
+    if one.header.frame_id != other.header.frame_id:
+        return False
     names = ("width", "height", "distortion_model", "d", "binning_x", "binning_y", "roi")
     if any(getattr(one, name) != getattr(other, name) for name in names):
         return False

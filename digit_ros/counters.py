@@ -16,6 +16,7 @@ class Summary:
 
     Attributes:
         received, processed, dropped: frames; dropped ones were replaced by a newer one in time.
+        idle: frames that were not looked at, as nobody subscribed to anything.
         bad: bad inputs by kind ("image", "camera_info", ...).
         rate_in_hz, rate_out_hz: frames a second received and processed.
         latency_ms: stage -> (median, 99th percentile) over the last frames, milliseconds.
@@ -24,6 +25,7 @@ class Summary:
     received: int = 0
     processed: int = 0
     dropped: int = 0
+    idle: int = 0
     bad: dict[str, int] = field(default_factory=dict)
     rate_in_hz: float = 0.0
     rate_out_hz: float = 0.0
@@ -35,7 +37,7 @@ class Counters:
 
     def __init__(self, now_s: float) -> None:
         self._lock = threading.Lock()
-        self._received = self._processed = self._dropped = 0
+        self._received = self._processed = self._dropped = self._idle = 0
         self._bad: Counter[str] = Counter()
         self._stages: dict[str, deque] = defaultdict(lambda: deque(maxlen=_SAMPLES))
         self._last = (now_s, 0, 0)
@@ -45,6 +47,11 @@ class Counters:
         with self._lock:
             self._received += 1
             self._dropped += dropped
+
+    def frame_idle(self) -> None:
+        """One image was not looked at: nobody would hear the answer."""
+        with self._lock:
+            self._idle += 1
 
     def bad_input(self, kind: str) -> None:
         """One message of `kind` could not be used."""
@@ -68,6 +75,7 @@ class Counters:
                 received=self._received,
                 processed=self._processed,
                 dropped=self._dropped,
+                idle=self._idle,
                 bad=dict(self._bad),
                 rate_in_hz=(self._received - last_received) / elapsed_s,
                 rate_out_hz=(self._processed - last_processed) / elapsed_s,

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""digit_node: a lifecycle node that answers a camera's images with both hands."""
+"""digit_node: a lifecycle node that answers cameras' images with both hands."""
 
+import gc
 import signal
 
 import rclpy
+import torch
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.timer import Timer
+from std_msgs.msg import Header
 
 from digit_core.estimator import DigitEstimator
-from digit_ros import fastdds, parameters
-from digit_ros.parameters import BadParameter
+from digit_ros import fastdds, parameter_table
+from digit_ros.parameter_table import BadParameter
+from digit_ros.parameters import Parameters
 from digit_ros.stream import Stream
 from digit_ros.worker import Worker
 
@@ -33,12 +38,12 @@ class DigitNode(LifecycleNode):
 
     def __init__(self) -> None:
         self._facts: dict[str, str] = {}
-        self._stream: Stream | None = None
+        self._streams: list[Stream] = []
         self._worker: Worker | None = None
         self._clockwork: list[Timer] = []
         super().__init__("digit")
-        self.parameters = parameters.declare(self)
-        self.add_on_set_parameters_callback(parameters.answer_to)
+        self.parameters = parameter_table.declare(self, Parameters)
+        self.add_on_set_parameters_callback(parameter_table.answer_to(self, Parameters))
         self.add_post_set_parameters_callback(self._on_parameters_set)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
 
@@ -55,8 +60,11 @@ class DigitNode(LifecycleNode):
             "weights": networks.weights,
             "device": str(networks.device),
         }
-        self._stream = Stream(self, estimator, lambda: self.parameters)
-        self._worker = Worker(self._stream)
+        self._streams = [
+            Stream(self, camera, estimator, lambda: self.parameters)
+            for camera in self.parameters.cameras
+        ]
+        self._worker = Worker(estimator, self._streams)
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -64,9 +72,11 @@ class DigitNode(LifecycleNode):
         result = super().on_activate(state)
         if self._worker is not None:
             self._worker.start()
+        # Not ROS time: with use_sim_time that stands still until a clock is published.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._clockwork = [
-            self.create_timer(_TICK_S, self._tick),
-            self.create_timer(_MATCH_S, self._match),
+            self.create_timer(_TICK_S, self._tick, clock=steady),
+            self.create_timer(_MATCH_S, self._match, clock=steady),
         ]
         return result
 
@@ -107,7 +117,7 @@ class DigitNode(LifecycleNode):
     def _load(self) -> DigitEstimator:
         given = self.parameters
         device = None if given.device == "auto" else given.device
-        estimator = DigitEstimator.load(given.weights or None, device)
+        estimator = DigitEstimator.load(given.weights or None, device, precision=given.precision)
         estimator.warm_up()
         return estimator
 
@@ -119,20 +129,24 @@ class DigitNode(LifecycleNode):
             self._worker.stop()
 
     def _free(self) -> None:
-        if self._stream is not None:
-            self._stream.destroy()
-        self._stream = self._worker = None
+        for stream in self._streams:
+            stream.destroy()
+        self._streams, self._worker = [], None
+        if torch.cuda.is_initialized():
+            gc.collect()
+            torch.cuda.empty_cache()
 
     def _on_parameters_set(self, _changes) -> None:
-        self.parameters = parameters.read(self)
+        self.parameters = parameter_table.read(self, Parameters)
 
     def _match(self) -> None:
-        if self._stream is not None:
-            self._stream.match()
+        for stream in self._streams:
+            stream.match()
 
     def _tick(self) -> None:
-        if self._stream is not None:
-            self._diagnostics.publish(self._stream.tick(self._facts))
+        header = Header(stamp=self.get_clock().now().to_msg())
+        status = [stream.tick(self._facts) for stream in self._streams]
+        self._diagnostics.publish(DiagnosticArray(header=header, status=status))
 
 
 def main() -> int:

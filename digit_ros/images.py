@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
+from digit_core.depth_image import DepthImage
+
 
 class BadImage(ValueError):
     """An image message that cannot be read; its text is one sentence that says what is wrong."""
@@ -43,6 +45,12 @@ _ENCODINGS = {
     "bayer_bggr8": _Encoding(1, np.uint8, cv2.COLOR_BayerRG2RGB),
     "bayer_gbrg8": _Encoding(1, np.uint8, cv2.COLOR_BayerGR2RGB),
     "bayer_grbg8": _Encoding(1, np.uint8, cv2.COLOR_BayerGB2RGB),
+}
+
+#: Encodings of depth images with metres of one unit (REP 118).
+_DEPTH_ENCODINGS = {
+    "16UC1": (_Encoding(1, np.uint16, None), 0.001),
+    "32FC1": (_Encoding(1, np.float32, None), 1.0),
 }
 
 
@@ -98,6 +106,25 @@ def rgb_from_compressed(message: CompressedImage) -> np.ndarray:
             " expected a JPEG or PNG picture"
         )
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def depth_from_image(message: Image) -> DepthImage:
+    """The depths of an Image message, a view of its own bytes where the byte order allows.
+
+    Args:
+        message: 16UC1 in millimetres or 32FC1 in metres.
+
+    Raises:
+        BadImage: another encoding, zero size, or a step or data length that does not fit.
+    """
+    known = _DEPTH_ENCODINGS.get(message.encoding)
+    if known is None:
+        raise BadImage(
+            f"encoding '{message.encoding}' is no depth; expected 16UC1 (mm) or 32FC1 (m)"
+        )
+    encoding, unit_m = known
+    _check_layout(message, encoding)
+    return DepthImage(_pixels(message, encoding), unit_m)
 
 
 def image_from_array(picture: np.ndarray, encoding: str, header) -> Image:

@@ -21,6 +21,15 @@ class Inbox:
             self._condition.notify()
             return dropped
 
+    def put_if_empty(self, stream: str, frame: Any) -> bool:
+        """Leave `frame` unless one of `stream` waits already; True if it was left."""
+        with self._condition:
+            if stream in self._waiting:
+                return False
+            self._waiting[stream] = frame
+            self._condition.notify()
+            return True
+
     def take(self) -> dict[str, Any] | None:
         """Wait for frames and take all that wait, by stream; None once the inbox is closed."""
         with self._condition:

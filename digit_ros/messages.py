@@ -5,6 +5,7 @@ Camera optical frame of the image's header, metres, pixels; what is absent or un
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion, TransformStamped, Vector3
@@ -55,20 +56,40 @@ def hand_skeleton(hand: Hand | None, intrinsics: Intrinsics) -> HandSkeleton:
     )
 
 
-def wrist_transforms(skeleton: TwoHandSkeleton, prefix: str = "") -> list[TransformStamped]:
+@dataclass(frozen=True)
+class FrameNames:
+    """How the hands' frames are called: prefix, a hand's own name, _ and the joint's.
+
+    Attributes:
+        prefix: before every name, for example "robot/".
+        left, right: what each hand's frames begin with.
+    """
+
+    prefix: str = ""
+    left: str = "left"
+    right: str = "right"
+
+    def of(self, side: str, joint: str) -> str:
+        """For example "robot/left_wrist"."""
+        return f"{self.prefix}{getattr(self, side)}_{joint}"
+
+
+def wrist_transforms(
+    skeleton: TwoHandSkeleton, names: FrameNames = FrameNames()
+) -> list[TransformStamped]:
     """Camera frame to `left_wrist` and `right_wrist`, equal to the message's wrist poses.
 
     Args:
         skeleton: the message that the transforms belong to; its header names the parent.
-        prefix: put before both child frames.
+        names: of the child frames.
 
     Returns:
         One transform for each hand whose wrist is known whole; none for the others.
     """
-    wrists = (("left_wrist", skeleton.left.wrist), ("right_wrist", skeleton.right.wrist))
+    wrists = (("left", skeleton.left.wrist), ("right", skeleton.right.wrist))
     return [
-        _transform(pose, skeleton.header, prefix + frame)
-        for frame, pose in wrists
+        _transform(pose, skeleton.header, names.of(side, "wrist"))
+        for side, pose in wrists
         if _is_known(pose)
     ]
 

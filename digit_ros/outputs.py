@@ -18,7 +18,7 @@ from digit_core.hands import Intrinsics, TwoHands
 from digit_ros.images import image_from_array
 from digit_ros.labels import LABEL_INFO_TYPE, label_info
 from digit_ros.markers import clear_markers, skeleton_markers
-from digit_ros.messages import two_hand_skeleton, wrist_transforms
+from digit_ros.messages import FrameNames, two_hand_skeleton, wrist_transforms
 from digit_ros.msg import TwoHandSkeleton
 from digit_ros.parameters import Parameters
 from digit_ros.points import skeleton_points
@@ -83,13 +83,21 @@ ON_DEMAND: dict[str, tuple[type, int, Callable[[Answer], Any]]] = {
 class Outputs:
     """The publishers of one camera's results."""
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, camera: str, parameters: Parameters) -> None:
+        """Make the publishers of a camera, whose name is empty where there is but one."""
         self._node = node
-        self._skeleton = node.create_lifecycle_publisher(TwoHandSkeleton, "skeleton", 5)
-        self._labels = node.create_lifecycle_publisher(LABEL_INFO_TYPE, "label_info", _LATCHED)
-        self._on_demand: dict[str, LifecyclePublisher] = {
-            topic: node.create_lifecycle_publisher(kind, topic, depth)
-            for topic, (kind, depth, _) in ON_DEMAND.items()
+        prefix = f"{camera}/" if camera else ""
+        self._names = FrameNames(
+            parameters.tf_prefix + prefix, parameters.left_name, parameters.right_name
+        )
+
+        def publisher(kind: type, topic: str, qos: Any) -> LifecyclePublisher:
+            return node.create_lifecycle_publisher(kind, prefix + topic, qos)
+
+        self._skeleton = publisher(TwoHandSkeleton, "skeleton", 5)
+        self._labels = publisher(LABEL_INFO_TYPE, "label_info", _LATCHED)
+        self._on_demand = {
+            topic: publisher(kind, topic, depth) for topic, (kind, depth, _) in ON_DEMAND.items()
         }
         self._transforms = TransformBroadcaster(node)
 
@@ -98,16 +106,34 @@ class Outputs:
         stamp = self._node.get_clock().now().to_msg()
         self._labels.publish(label_info(Header(stamp=stamp)))
 
+    def wanted(self, parameters: Parameters) -> list[str]:
+        """Topics that somebody subscribes to, as far as they come from images."""
+        publishers = {"skeleton": self._skeleton, **self._on_demand}
+        if parameters.publish_tf:
+            publishers["/tf"] = self._transforms.pub_tf
+        return [t for t, publisher in publishers.items() if publisher.get_subscription_count()]
+
+    def are_wanted(self, parameters: Parameters) -> bool:
+        """Whether anybody would hear an answer."""
+        return bool(self.wanted(parameters))
+
     def publish(self, answer: Answer, parameters: Parameters) -> None:
         """Publish one image's results, the skeleton first."""
         self._skeleton.publish(answer.skeleton)
         if parameters.publish_tf:
-            transforms = wrist_transforms(answer.skeleton, parameters.tf_prefix)
+            transforms = wrist_transforms(answer.skeleton, self._names)
             if transforms:
                 self._transforms.sendTransform(transforms)
         for topic, publisher in self._on_demand.items():
             if publisher.get_subscription_count():
                 publisher.publish(ON_DEMAND[topic][2](answer))
+
+    def publish_absent(self, header: Header) -> None:
+        """A skeleton without hands, filtered and not, for when no image tells of any."""
+        nobody = TwoHands(None, None, np.zeros((0, 0), np.uint8))
+        skeleton = two_hand_skeleton(nobody, header, Intrinsics.NONE)
+        for publisher in (self._skeleton, self._on_demand["skeleton_raw"]):
+            publisher.publish(skeleton)
 
     def clear(self) -> None:
         """Take the markers away; call while the publishers are still active."""

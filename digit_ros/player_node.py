@@ -13,14 +13,17 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from digit_ros import fastdds, player_intrinsics, player_parameters
+from digit_ros import fastdds, player_intrinsics
 from digit_ros.images import image_from_array
-from digit_ros.parameters import BadParameter
+from digit_ros.parameter_table import BadParameter, declare
 from digit_ros.player_intrinsics import BadIntrinsics
+from digit_ros.player_parameters import PlayerParameters
 from digit_ros.player_sources import BadSource, CameraDevice, Frame, open_source, quiet_decoders
 
 #: Pace of pictures that name none.
 _PICTURES_HZ = 10.0
+#: How long after the last subscriber shows the first picture is sent, seconds.
+_SETTLE_S = 0.3
 #: How long the last image is given to arrive, seconds.
 _LINGER_S = 1.0
 
@@ -37,7 +40,7 @@ class PlayerNode(Node):
 
     def __init__(self) -> None:
         super().__init__("player")
-        self.parameters = player_parameters.declare(self)
+        self.parameters = declare(self, PlayerParameters)
         self.source = open_source(self.parameters.source)
         self.sent = 0
         reliability = ReliabilityPolicy[self.parameters.reliability.upper()]
@@ -107,6 +110,8 @@ class PlayerNode(Node):
                     self.get_logger().warning(f"{said} listens to {self._image.topic_name}")
                 return
             rclpy.spin_once(self, timeout_sec=0.05)
+        # A subscriber knows of us a moment after we know of it.
+        time.sleep(_SETTLE_S)
 
     def _wait_until(self, due: float) -> float:
         """Answer requests until a picture is due; when the next one is.

@@ -81,7 +81,7 @@ def quiet_decoders() -> None:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def open_source(source: str | int | list[str]) -> Source:
+def open_source(source: str | int | tuple[str, ...]) -> Source:
     """The source that was meant.
 
     Args:

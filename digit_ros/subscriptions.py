@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One camera's topics: images, raw or compressed, and CameraInfo, with reliability that matches."""
+"""One camera's topics: images, raw or compressed, CameraInfo; depth and boxes where asked for."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 
 from digit_ros.parameters import Parameters
 
@@ -17,6 +18,18 @@ RELIABLE = QoSReliabilityPolicy.RELIABLE
 #: Reliability that a `qos_profile` forces; `auto` is decided by the publishers.
 _FORCED = {"sensor_data": BEST_EFFORT, "reliable": RELIABLE}
 _TRANSPORTS = {"raw": ("image", Image), "compressed": ("image/compressed", CompressedImage)}
+#: A depth image may be some frames older or newer than the image it belongs to.
+_DEPTH_QUEUE, _BOXES_QUEUE = 5, 10
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """What is done with each kind of message."""
+
+    image: Callable[[Any], None]
+    camera_info: Callable[[CameraInfo], None]
+    depth: Callable[[Image], None]
+    boxes: Callable[[RegionOfInterest], None]
 
 
 def matching_reliability(offered: list[QoSReliabilityPolicy]) -> QoSReliabilityPolicy:
@@ -30,40 +43,49 @@ class Subscriptions:
     Attributes:
         image_topic: full name of the image topic, remapping applied.
         camera_info_topic: full name of the CameraInfo topic.
+        depth_topic: full name of the topic of depth images.
     """
 
     def __init__(
         self,
         node: LifecycleNode,
+        camera: str,
         parameters: Parameters,
-        on_image: Callable[[Any], None],
-        on_camera_info: Callable[[CameraInfo], None],
+        handlers: Handlers,
         say: Callable[[str], None],
     ) -> None:
         """Nothing is subscribed yet; `say` takes a sentence about publishers that do not fit."""
-        self._node, self._say = node, say
-        self._on_image, self._on_camera_info = on_image, on_camera_info
+        self._node, self._say, self._handlers = node, say, handlers
         self._forced = _FORCED.get(parameters.qos_profile)
         topic, self._type = _TRANSPORTS[parameters.image_transport]
-        self.image_topic = node.resolve_topic_name(topic)
-        self.camera_info_topic = node.resolve_topic_name("camera_info")
+        prefix = f"{camera}/" if camera else ""
+        self.image_topic = node.resolve_topic_name(prefix + topic)
+        self.camera_info_topic = node.resolve_topic_name(prefix + "camera_info")
+        self.depth_topic = node.resolve_topic_name(prefix + "depth")
+        self._beside = {self.camera_info_topic: (CameraInfo, handlers.camera_info, 1)}
+        if parameters.depth_source == "depth_image":
+            self._beside[self.depth_topic] = (Image, handlers.depth, _DEPTH_QUEUE)
+        if parameters.detector == "boxes":
+            boxes_topic = node.resolve_topic_name(prefix + "boxes")
+            self._beside[boxes_topic] = (RegionOfInterest, handlers.boxes, _BOXES_QUEUE)
         self._image: Subscription | None = None
-        self._camera_info: Subscription | None = None
+        self._others: list[Subscription] = []
         self._reliability = BEST_EFFORT
 
     def open(self) -> None:
         """Subscribe; to images as `match` says, which is to be called again and again."""
-        self._camera_info = self._node.create_subscription(
-            CameraInfo, self.camera_info_topic, self._on_camera_info, _newest(BEST_EFFORT)
-        )
+        self._others = [
+            self._node.create_subscription(kind, topic, handler, _last(BEST_EFFORT, depth))
+            for topic, (kind, handler, depth) in self._beside.items()
+        ]
         self.match()
 
     def close(self) -> None:
         """Unsubscribe."""
-        for subscription in (self._image, self._camera_info):
+        for subscription in (self._image, *self._others):
             if subscription is not None:
                 self._node.destroy_subscription(subscription)
-        self._image = self._camera_info = None
+        self._image, self._others = None, []
 
     def match(self) -> None:
         """Subscribe to images once a publisher is there, anew where its reliability changed.
@@ -78,6 +100,11 @@ class Subscriptions:
             self._node.destroy_subscription(self._image)
         self._subscribe_to_images(wanted)
 
+    @property
+    def has_publisher(self) -> bool:
+        """Whether anybody publishes images."""
+        return self._node.count_publishers(self.image_topic) > 0
+
     def _wanted(self) -> QoSReliabilityPolicy | None:
         if self._forced is not None:
             return self._forced
@@ -90,8 +117,8 @@ class Subscriptions:
         self._image = self._node.create_subscription(
             self._type,
             self.image_topic,
-            self._on_image,
-            _newest(reliability),
+            self._handlers.image,
+            _last(reliability),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._incompatible),
         )
 
@@ -102,5 +129,5 @@ class Subscriptions:
         )
 
 
-def _newest(reliability: QoSReliabilityPolicy) -> QoSProfile:
-    return QoSProfile(depth=1, reliability=reliability)
+def _last(reliability: QoSReliabilityPolicy, depth: int = 1) -> QoSProfile:
+    return QoSProfile(depth=depth, reliability=reliability)

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Made-up hands for the message builders; weights and a camera for the node's tests."""
 
+import json
+import time
 from array import array
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 
 from digit_core import weights as core_weights
 from digit_core.hands import DepthSource, Hand, TwoHands
-from digit_core.skeleton import NUM_JOINTS
+from digit_core.skeleton import NUM_JOINTS, SIDES
 from digit_ros.msg import TwoHandSkeleton
 
+CLIPS = Path(__file__).parents[2] / "clips"
 #: torch on a busy machine takes its time to import.
 START_S = 150.0
 
@@ -92,12 +96,12 @@ class CameraAndEars:
 
     SIZE = (160, 120)
 
-    def __init__(self, ears, reliability):
+    def __init__(self, ears, reliability, name=""):
         self.ears = ears
         self._qos = QoSProfile(depth=10, reliability=reliability)
+        self._prefix = f"{name}/" if name else ""
         self._publishers = {}
-        self._seconds = 100
-        self.skeletons = ears.listen(TwoHandSkeleton, "skeleton", 50)
+        self.skeletons = ears.listen(TwoHandSkeleton, self._prefix + "skeleton", 50)
         self.diagnostics = ears.listen(DiagnosticArray, "/diagnostics", 10)
 
     def picture(self, **changes) -> Image:
@@ -120,17 +124,21 @@ class CameraAndEars:
         return self._finished(message, changes)
 
     def _finished(self, message, changes):
-        self._seconds += 1
         message.header.frame_id = "eye"
-        message.header.stamp.sec = self._seconds
+        seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+        message.header.stamp.sec, message.header.stamp.nanosec = seconds, nanoseconds
         for name, value in changes.items():
             setattr(message, name, value)
         return message
 
-    def send(self, message) -> None:
-        """Publish on the topic of the message's type, once somebody listens."""
-        topic = {CompressedImage: "image/compressed", CameraInfo: "camera_info"}
-        topic = topic.get(type(message), "image")
+    def send(self, message, topic=None) -> None:
+        """Publish on the topic of the message's type, or another, once somebody listens."""
+        topics = {
+            CompressedImage: "image/compressed",
+            CameraInfo: "camera_info",
+            RegionOfInterest: "boxes",
+        }
+        topic = self._prefix + (topic or topics.get(type(message), "image"))
         if topic not in self._publishers:
             self._publishers[topic] = self.ears.node.create_publisher(
                 type(message), topic, self._qos
@@ -162,18 +170,91 @@ class CameraAndEars:
 
     def counts(self) -> dict[str, str]:
         """The rows of the next diagnostics message."""
+        return {row.key: row.value for row in self.statuses()[0].values}
+
+    def statuses(self):
+        """The statuses of the next diagnostics message, one a camera."""
         before = len(self.diagnostics)
         self.ears.spin_until(lambda: len(self.diagnostics) > before + 1, 10.0, "diagnostics")
-        return {row.key: row.value for row in self.diagnostics[-1].status[0].values}
+        return self.diagnostics[-1].status
 
 
 @pytest.fixture
 def make_camera(ears):
-    """make_camera(reliability) -> CameraAndEars."""
-    return lambda reliability: CameraAndEars(ears, reliability)
+    """make_camera(reliability, name="") -> CameraAndEars."""
+    return lambda reliability, name="": CameraAndEars(ears, reliability, name)
 
 
 @pytest.fixture
 def camera(make_camera):
     """A `CameraAndEars` that publishes reliably."""
     return make_camera(ReliabilityPolicy.RELIABLE)
+
+
+class HandsScene:
+    """One frame of the bundled clip, with both hands apart, as a camera sends it.
+
+    Attributes:
+        picture: (480, 640, 3) uint8 RGB.
+        wrist_m: side to the true wrist's depth, metres.
+    """
+
+    FRAME = 5
+
+    def __init__(self, camera):
+        self._camera = camera
+        video = cv2.VideoCapture(str(CLIPS / "two_hands.mp4"))
+        video.set(cv2.CAP_PROP_POS_FRAMES, self.FRAME)
+        self.picture = cv2.cvtColor(video.read()[1], cv2.COLOR_BGR2RGB)
+        self._intrinsics = json.loads((CLIPS / "two_hands.json").read_text())
+        with np.load(CLIPS / "two_hands_truth.npz") as truth:
+            self.pixels = dict(zip(SIDES, truth["joints_px"][self.FRAME], strict=True))
+            joints = truth["joints_cam_m"][self.FRAME]
+        self.wrist_m = {side: float(joints[i, 0, 2]) for i, side in enumerate(SIDES)}
+
+    def image(self, picture=None) -> Image:
+        """The frame, or another picture of its size."""
+        picture = self.picture if picture is None else picture
+        message = Image(height=480, width=640, encoding="rgb8", step=3 * 640)
+        message.data = array("B", picture.tobytes())
+        return self._camera._finished(message, {})
+
+    def info(self) -> CameraInfo:
+        """The clip's intrinsics."""
+        k = [self._intrinsics[name] for name in ("fx", "fy", "cx", "cy")]
+        matrix = [k[0], 0.0, k[2], 0.0, k[1], k[3], 0.0, 0.0, 1.0]
+        return self._camera.info(width=640, height=480, k=matrix, p=np.zeros(12))
+
+    def depth(self, metres: float, image: Image, encoding="16UC1") -> Image:
+        """A wall at a distance, stamped as `image` is."""
+        kind, unit = (np.uint16, 0.001) if encoding == "16UC1" else (np.float32, 1.0)
+        values = np.full((480, 640), metres / unit).astype(kind)
+        message = Image(height=480, width=640, encoding=encoding, step=640 * values.itemsize)
+        message.data, message.header = array("B", values.tobytes()), image.header
+        return message
+
+    def region(self, side: str) -> RegionOfInterest:
+        """The box of a hand's true joints."""
+        low, high = self.pixels[side].min(0), self.pixels[side].max(0)
+        x, y, width, height = (int(round(v)) for v in (*low, *(high - low)))
+        return RegionOfInterest(x_offset=x, y_offset=y, width=width, height=height)
+
+
+@pytest.fixture
+def make_scene():
+    """make_scene(camera) -> HandsScene; needs the bundled clip and weights."""
+    if not core_weights.BUNDLED.is_file():
+        pytest.skip(f"{core_weights.BUNDLED.name} is missing")
+    return HandsScene
+
+
+@pytest.fixture
+def scene(camera, make_scene):
+    """A `HandsScene` of `camera`."""
+    return make_scene(camera)
+
+
+@pytest.fixture
+def start_digit(start_node, weights):
+    """start_digit(**parameters) -> the node's Process, with weights that load."""
+    return lambda **given: start_node("digit_node", {"weights": weights, **given})

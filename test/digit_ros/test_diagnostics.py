@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts, rates and percentiles, and the message that carries them."""
 
-from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from digit_ros.counters import Counters, Summary
-from digit_ros.diagnostics import diagnostic_array
+from digit_ros.diagnostics import diagnostic_status
 
 
 def test_counts_and_rates_since_the_last_summary():
@@ -41,9 +40,7 @@ def status(complaint: str) -> DiagnosticStatus:
         rate_out_hz=25.0,
         latency_ms={"network": (5.0, 9.0)},
     )
-    message = diagnostic_array("digit: image", summary, {"device": "cpu"}, complaint, Time(sec=4))
-    assert message.header.stamp.sec == 4
-    return message.status[0]
+    return diagnostic_status("digit: image", summary, {"device": "cpu"}, complaint)
 
 
 def test_status_is_ok_with_the_figures():
@@ -53,6 +50,13 @@ def test_status_is_ok_with_the_figures():
     assert rows["frames dropped"] == "2" and rows["bad inputs: image"] == "3"
     assert rows["network p99 (ms)"] == "9.00" and rows["rate in (Hz)"] == "30.00"
     assert rows["device"] == "cpu"
+
+
+def test_nobody_who_listens_shows():
+    summary = Summary(received=9, idle=9, rate_in_hz=30.0)
+    idle = diagnostic_status("digit: image", summary, {}, "")
+    assert idle.message == "idle at 30.0 Hz: nobody subscribes to any result"
+    assert {row.key: row.value for row in idle.values}["frames idle"] == "9"
 
 
 def test_a_complaint_makes_it_a_warning():

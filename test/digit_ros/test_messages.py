@@ -10,7 +10,7 @@ from digit_core.draw import draw_hands
 from digit_core.hands import DepthSource, Intrinsics, TwoHands
 from digit_core.skeleton import JOINT_NAMES
 from digit_ros.markers import skeleton_markers
-from digit_ros.messages import points_array, two_hand_skeleton, wrist_transforms
+from digit_ros.messages import FrameNames, points_array, two_hand_skeleton, wrist_transforms
 from digit_ros.msg import HandSkeleton
 from digit_ros.points import LEFT, RIGHT, skeleton_points
 from digit_ros.reading import two_hands as read_back
@@ -116,7 +116,7 @@ def test_without_any_valid_joint_a_message_still_reads_back_and_draws(make_hand)
 
 
 def test_transforms_are_the_messages_wrists(skeleton):
-    left, right = wrist_transforms(skeleton, "head_")
+    left, right = wrist_transforms(skeleton, FrameNames("head_"))
     assert (left.child_frame_id, right.child_frame_id) == ("head_left_wrist", "head_right_wrist")
     for transform, hand in ((left, skeleton.left), (right, skeleton.right)):
         assert transform.header == HEADER

