@@ -6,8 +6,8 @@
 DATA_ROOT is in the release's layout with all its artefacts; its training split is read
 `--repeat` times over in each round, with the release's variations, in batches of 16, by torch's
 DataLoader. The first round of each side warms up; rounds alternate between the sides. The median
-and the range of the rest are printed. "ours, JPEG" reads what `training.prepare images` packs, the
-others the release's PNGs; masks are the release's.
+and the range of the rest are printed. "ours" reads the release's LMDBs, "ours, own packing" what
+`training.prepare images` and `training.prepare masks --repack` make of the same data.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from benchmarks import digit_release
 from training.interhand.dataset import InterHand
 from training.interhand.raw import SplitFiles
 from training.interhand.variations import Variations
+from training.masks import repack_masks
 from training.prepare import prepare_images
 
 BATCH = 16
@@ -110,7 +111,8 @@ def main() -> None:
     packed = Path(shutil.copytree(root, Path(tempfile.mkdtemp()) / "InterHand"))
     shutil.rmtree(packed / "images" / "interhand.lmdb")
     prepare_images(SplitFiles(packed, "train"), as_png=False)
-    jpeg = OursRepeated(InterHand(packed, "train", variations=Variations()), o.repeat)
+    repack_masks(SplitFiles(packed, "train"))
+    own = OursRepeated(InterHand(packed, "train", variations=Variations()), o.repeat)
     theirs = Repeated(release_data(str(Path(o.release).resolve()), root), o.repeat)
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, OpenCV "
@@ -122,7 +124,7 @@ def main() -> None:
         sides = {
             "release": DataLoader(theirs, **options),
             "ours": DataLoader(ours, collate_fn=as_it_is, **options),
-            "ours, JPEG": DataLoader(jpeg, collate_fn=as_it_is, **options),
+            "ours, own packing": DataLoader(own, collate_fn=as_it_is, **options),
         }
         rates = {name: [] for name in sides}
         for _ in range(o.rounds + 1):
@@ -134,7 +136,7 @@ def main() -> None:
                 f"{workers} worker(s), {name}: {statistics.median(told):.0f} samples/s "
                 f"({min(told):.0f} to {max(told):.0f})"
             )
-        for name in ("ours", "ours, JPEG"):
+        for name in ("ours", "ours, own packing"):
             pairs = zip(rates["release"][1:], rates[name][1:], strict=True)
             ratios = [ours / theirs for theirs, ours in pairs]
             print(

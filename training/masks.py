@@ -11,10 +11,13 @@ import numpy as np
 from digit_core.parts import LEFT_OFFSET
 from digit_core.skeleton import SIDES
 from training import mano, packing
+from training.interhand.errors import DataError
 from training.interhand.pictures import LABELS
 from training.interhand.raw import SplitFiles, read_json
 from training.interhand.table import Table, open_table
 from training.rasterize import draw_labels
+
+PNG_COLOR_TYPE = 25  # byte of a PNG; 0 is one channel
 
 
 def prepare_masks(files: SplitFiles, folder: Path, vertex_parts: Path | None = None) -> int:
@@ -55,6 +58,37 @@ def prepare_masks(files: SplitFiles, folder: Path, vertex_parts: Path | None = N
                 yield key, cv2.imencode(".png", mask)[1].tobytes()
 
     return packing.fill(path, values())
+
+
+def repack_masks(files: SplitFiles) -> int:
+    """Masks of three equal channels, as the release packs them, to one channel, in place.
+
+    They take half of the space and less than half of the time to read; the release reads them, too.
+
+    Returns:
+        How many were changed.
+
+    Raises:
+        DataError: there are no masks, or one is damaged.
+    """
+    table, path = open_table(files), files.root / LABELS
+    if not (path / "data.mdb").exists():
+        raise DataError(
+            f"{path}: no masks to repack; run `python -m training.prepare masks --mano`"
+        )
+    keys = [f"{files.split}/{table.key(row)}".replace("jpg", "png") for row in range(len(table))]
+    return packing.rewrite(path, keys, files.split, _one_channel)
+
+
+def _one_channel(value: bytes) -> bytes:
+    if value[PNG_COLOR_TYPE] == 0:
+        return value
+    mask = cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise DataError(
+            f"{LABELS}: a damaged mask; `python -m training.prepare --check` says which"
+        )
+    return cv2.imencode(".png", mask)[1].tobytes()
 
 
 def render_mask(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Filling an LMDB so that a killed run goes on where it stopped."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import lmdb
@@ -52,6 +52,27 @@ def renew(path: Path, keys: list[str], stamp_key: str, stamp: str) -> bool:
             transaction.delete(key.encode())
         transaction.put(name, value)
     return known is not None
+
+
+def rewrite(path: Path, keys: list[str], title: str, change: Callable[[bytes], bytes]) -> int:
+    """Replace the values that `change` changes, in transactions of `COMMIT`. Gives how many."""
+    count = 0
+    bar = tqdm(total=len(keys), desc=title, unit="picture")
+    for start in range(0, len(keys), COMMIT):
+        some = [key.encode() for key in keys[start : start + COMMIT]]
+        with (
+            lmdb.open(str(path), map_size=MAP_SIZE) as environment,
+            environment.begin(write=True) as transaction,
+        ):
+            for key in some:
+                before = transaction.get(key)
+                after = None if before is None else change(before)
+                if after is not None and after != before:
+                    transaction.put(key, after)
+                    count += 1
+        bar.update(len(some))
+    bar.close()
+    return count
 
 
 def _commit(path: Path, pairs: list[tuple[str, bytes]]) -> int:

@@ -4,6 +4,7 @@
 python -m training.prepare annotations                annotation files to memory-mapped arrays
 python -m training.prepare images                     pictures into images/interhand.lmdb
 python -m training.prepare masks --mano FOLDER        part labels from MANO fits, segm_32.lmdb
+python -m training.prepare masks --repack             the release's masks, to be read faster
 python -m training.prepare --check                    everything that is wrong with the data
 """
 
@@ -23,7 +24,7 @@ from training.interhand.pictures import IMAGES, JPEG, PictureStore
 from training.interhand.raw import SplitFiles, read_split
 from training.interhand.subsets import SPLITS
 from training.interhand.table import open_table, prepare_table
-from training.masks import prepare_masks
+from training.masks import prepare_masks, repack_masks
 
 
 def prepare_images(files: SplitFiles, as_png: bool) -> int:
@@ -109,6 +110,8 @@ def run(o: argparse.Namespace) -> None:
             print(f"{split}: {'made' if prepare_table(files) else 'up to date'}")
         elif o.step == "images":
             print(f"{split}: {prepare_images(files, o.png)} pictures added")
+        elif o.repack:
+            print(f"{split}: {repack_masks(files)} masks repacked")
         else:
             print(f"{split}: {prepare_masks(files, o.mano, o.vertex_parts)} masks added")
 
@@ -130,12 +133,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--mano", type=Path, metavar="DIR", help="has MANO_RIGHT.pkl, MANO_LEFT.pkl"
     )
+    parser.add_argument("--repack", action="store_true", help="masks: to one channel, in place")
     parser.add_argument("--vertex_parts", type=Path, metavar="F", help="the release's vertex list")
     o = parser.parse_args(arguments)
     if bool(o.step) == o.check:
         parser.error("give one of annotations, images, masks and --check")
-    if o.step == "masks" and o.mano is None:
-        parser.error("masks needs --mano FOLDER with MANO_RIGHT.pkl and MANO_LEFT.pkl")
+    if o.step == "masks" and bool(o.mano) == o.repack:
+        parser.error("masks needs --mano FOLDER with MANO_RIGHT.pkl and MANO_LEFT.pkl, or --repack")
     return flags.run_command(lambda: run(o))
 
 

@@ -189,26 +189,26 @@ class InterHand(Dataset):
         to_patch: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Patches (B, 3, 256, 256) uint8, labels (B, 128, 128) and which labels count (B,)."""
-        count = len(places)
+        count, side = len(places), PATCH_PX // items.LABEL_STEP
         patches = np.empty((count, PATCH_PX, PATCH_PX, 3), np.uint8)
-        side = PATCH_PX // items.LABEL_STEP
         labels = np.zeros((count, side, side), np.uint8)
-        labelled = annotations.labels_valid.clone()
+        labelled, maps = annotations.labels_valid.clone(), to_patch.numpy()
         for i, (index, epoch) in enumerate(places):
             row, mirror = self.rows[index], bool(factors.mirror[i])
             picture = self._image(row)
             mask = self._labels(row, picture) if labelled[i] else None
-            patch = _warp(picture, to_patch[i], mirror, cv2.INTER_LINEAR)
+            _warp(picture, maps[i], mirror, cv2.INTER_LINEAR, patches[i])
             if mask is None:
-                labelled[i], warped = 0, None
+                labelled[i] = 0
             else:
-                warped = _warp(mask, to_patch[i], mirror, cv2.INTER_NEAREST)
+                # Halving the map gives exactly every second pixel of the whole patch.
+                _warp(mask, maps[i] / items.LABEL_STEP, mirror, cv2.INTER_NEAREST, labels[i])
             if self.variations is not None and self.variations.any():
+                outline = None
+                if mask is not None and self.variations.backgrounds:
+                    outline = _outline(mask, maps[i], mirror)
                 rng = np.random.default_rng([self.seed, epoch, index])
-                patch = vary(patch, warped, self.variations, rng)
-            patches[i] = patch
-            if warped is not None:
-                labels[i] = warped[:: items.LABEL_STEP, :: items.LABEL_STEP]
+                patches[i] = vary(patches[i], outline, self.variations, rng)
         parts = torch.from_numpy(labels)
         parts = torch.where(factors.mirror[:, None, None], items.swap_sides(parts), parts)
         return torch.from_numpy(patches).permute(0, 3, 1, 2), parts.long(), labelled
@@ -239,6 +239,16 @@ def split_of(subset: str) -> str:
     return next(split for split in subsets.SPLITS if subset.endswith(split))
 
 
-def _warp(picture: np.ndarray, to_patch: Tensor, mirror: bool, flags: int) -> np.ndarray:
+def _warp(
+    picture: np.ndarray, to_patch: np.ndarray, mirror: bool, flags: int, out: np.ndarray
+) -> None:
+    """Warp into `out`, which is square."""
     source = cv2.flip(picture, 1) if mirror else picture
-    return cv2.warpAffine(source, to_patch.numpy(), (PATCH_PX, PATCH_PX), flags=flags)
+    cv2.warpAffine(source, to_patch, out.shape[:2], dst=out, flags=flags)
+
+
+def _outline(mask: np.ndarray, to_patch: np.ndarray, mirror: bool) -> np.ndarray:
+    """(256, 256) labels of the whole patch."""
+    outline = np.empty((PATCH_PX, PATCH_PX), np.uint8)
+    _warp(mask, to_patch, mirror, cv2.INTER_NEAREST, outline)
+    return outline

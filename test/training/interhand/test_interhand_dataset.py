@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from training.interhand import heatmap_space, subsets, table
+from training.interhand import heatmap_space, items, subsets, table
 from training.interhand.batches import EvaluationBatches, TrainingBatches
 from training.interhand.dataset import InterHand, network_input
 from training.interhand.errors import DataError
@@ -72,6 +72,19 @@ def test_an_item_varies_with_the_epoch_alone(data_root):
     assert torch.equal(batch.images[5], alone.images[0])
     assert torch.equal(batch.targets.joints_25d[5], alone.targets.joints_25d[0])
     assert not torch.equal(batch.images, whole(one, epoch=1).images)
+
+
+def test_labels_are_every_second_pixel_of_the_patch(data_root):
+    data = InterHand(data_root, "train", variations=Variations())
+    masks = [data.store.labels(data.key(i), (200, 160)) for i in range(len(data))]
+    masks = torch.from_numpy(np.stack(masks))
+    annotations, _ = data._annotations(data.rows)
+    for epoch in range(3):
+        factors = data._factors([(i, epoch) for i in range(len(data))])
+        maps = items.maps_for(annotations, factors, 200)
+        parts = items.make_parts(masks, maps, factors, annotations.labels_valid)
+        assert torch.equal(whole(data, epoch).targets.parts, parts)
+        assert len(parts.unique()) > 2
 
 
 @pytest.mark.parametrize("name", ["strong_color", "blur", "jpeg", "cutout"])

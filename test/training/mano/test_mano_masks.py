@@ -93,6 +93,23 @@ def test_foreign_masks_stay(command_here, data_root, mano_folder):
     assert "val: 0 masks added" in command_here("prepare", *run).out
 
 
+def test_repacked_masks_are_the_same_and_smaller(command_here, data_root):
+    """From three equal channels, which is the release's form."""
+    path = str(data_root / "segm_32.lmdb")
+    with lmdb.open(path, map_size=1 << 30) as masks, masks.begin(write=True) as transaction:
+        for key, value in list(transaction.cursor()):
+            mask = cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_GRAYSCALE)
+            transaction.put(key, cv2.imencode(".png", np.dstack([mask] * 3))[1].tobytes())
+    before = packed(data_root)
+    run = ("masks", "--repack", "--data_root", data_root, "--splits", "val")
+    assert "val: 7 masks repacked" in command_here("prepare", *run).out
+    after = packed(data_root)
+    assert len(after) < len(before)
+    both = [cv2.imdecode(np.frombuffer(v, np.uint8), cv2.IMREAD_COLOR) for v in (before, after)]
+    assert np.array_equal(*both)
+    assert "val: 0 masks repacked" in command_here("prepare", *run).out
+
+
 def packed(root):
     """Bytes of the first mask of split val."""
     key = "val/" + open_table(SplitFiles(root, "val")).key(0).replace("jpg", "png")
