@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small data set in InterHand2.6M's layout, and running training's commands on it."""
 
 import importlib
@@ -9,6 +10,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from digit_core.parts import Part
 from digit_core.skeleton import BONES, SIDES
@@ -83,11 +85,14 @@ def environment():
 
 @pytest.fixture
 def command(tmp_path, environment):
-    """command("train", "--key", "a", ...) runs python -m training.train in the test's folder."""
+    """command("train", "--key", "a", ...) runs python -m training.train in the test's folder.
 
-    def call(name, *arguments, status=0):
+    `launcher` is what stands before the module's name: `torchrun`'s module and its options.
+    """
+
+    def call(name, *arguments, status=0, launcher=()):
         done = subprocess.run(
-            [sys.executable, "-m", f"training.{name}", *map(str, arguments)],
+            [sys.executable, *launcher, "-m", f"training.{name}", *map(str, arguments)],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -103,13 +108,17 @@ def command(tmp_path, environment):
 @pytest.fixture
 def command_here(tmp_path, monkeypatch, capsys):
     """The same in this process, which saves the start of another; gives (stdout, stderr)."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in the processes that `command` starts
 
     def call(name, *arguments, status=0):
         monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("DIGIT_RUN_KEY", raising=False)
         capsys.readouterr()
         code = importlib.import_module(f"training.{name}").main([*map(str, arguments)])
         said = capsys.readouterr()
         assert code == status, said.err
         return said
 
-    return call
+    yield call
+    torch.set_num_threads(threads)
