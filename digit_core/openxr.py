@@ -85,7 +85,8 @@ def _with_metacarpal(joints: np.ndarray, finger: str) -> np.ndarray:
 def _finger_axes(chain: np.ndarray, palm: np.ndarray) -> list[np.ndarray]:
     """Axes (3, 3) of each joint: the palm's, turned from bone to bone by the least that will do.
 
-    Bending turns about one axis, so the least turn keeps +Y on the back of every bone.
+    A finger bends in the plane of its metacarpal, so the least turn keeps +Y on the back of
+    every bone.
     """
     axes, turn = [], palm
     for bone in np.diff(chain, axis=0):
