@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from geometry_msgs.msg import PoseArray
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image, PointCloud2
@@ -16,6 +17,7 @@ from visualization_msgs.msg import MarkerArray
 from digit_core.draw import color_parts, draw_hands
 from digit_core.hands import Intrinsics, TwoHands
 from digit_ros.images import image_from_array
+from digit_ros.joint_frames import finger_transforms, openxr_poses
 from digit_ros.labels import LABEL_INFO_TYPE, label_info
 from digit_ros.markers import clear_markers, skeleton_markers
 from digit_ros.messages import FrameNames, two_hand_skeleton, wrist_transforms
@@ -69,6 +71,10 @@ def _points(answer: Answer) -> PointCloud2:
     return skeleton_points(answer.skeleton)
 
 
+def _openxr(answer: Answer) -> PoseArray:
+    return openxr_poses(answer.skeleton)
+
+
 #: Topic -> type, queue, and how its message is made; only when subscribed.
 ON_DEMAND: dict[str, tuple[type, int, Callable[[Answer], Any]]] = {
     "skeleton_raw": (TwoHandSkeleton, 5, _raw_skeleton),
@@ -77,6 +83,7 @@ ON_DEMAND: dict[str, tuple[type, int, Callable[[Answer], Any]]] = {
     "overlay": (Image, 1, _overlay),
     "markers": (MarkerArray, 1, _markers),
     "skeleton_points": (PointCloud2, 1, _points),
+    "hands_openxr": (PoseArray, 5, _openxr),
 }
 
 
@@ -122,6 +129,8 @@ class Outputs:
         self._skeleton.publish(answer.skeleton)
         if parameters.publish_tf:
             transforms = wrist_transforms(answer.skeleton, self._names)
+            if transforms and parameters.publish_finger_tf:
+                transforms += finger_transforms(answer.skeleton, self._names)
             if transforms:
                 self._transforms.sendTransform(transforms)
         for topic, publisher in self._on_demand.items():

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's lifecycle over its services: each transition, wrong orders, repetition."""
 
+import os
+from pathlib import Path
+
 import pytest
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -10,6 +13,8 @@ CONFIGURE = Transition.TRANSITION_CONFIGURE
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
 CLEANUP = Transition.TRANSITION_CLEANUP
 UNCONFIGURED, INACTIVE = State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_INACTIVE
+#: `DIGIT_LONG_TESTS=1 make test` takes the minutes that fifty rounds need.
+ROUNDS = 50 if os.environ.get("DIGIT_LONG_TESTS") else 8
 ACTIVE, FINALIZED = State.PRIMARY_STATE_ACTIVE, State.PRIMARY_STATE_FINALIZED
 
 
@@ -107,3 +112,29 @@ def test_by_default_it_starts_itself(start_node, weights, ears):
     start_node("digit_node", {"weights": weights})
     ears.publisher(Image, "image", wait_for_subscriber_s=90.0)
     assert Lifecycle(ears).state == ACTIVE
+
+
+def size_of(pid) -> tuple[float, int, int]:
+    """Resident memory in MB, threads, and open files of a process."""
+    status = dict(
+        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+    )
+    files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    return float(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), files
+
+
+def test_rounds_leave_nothing_behind(start_manual, ears):
+    node = start_manual()
+    lifecycle = Lifecycle(ears)
+    ears.node.create_publisher(Image, "image", 10)
+    sizes = []
+    for _ in range(ROUNDS):
+        for transition in (CONFIGURE, ACTIVATE, DEACTIVATE, CLEANUP):
+            assert lifecycle.change(transition)
+        sizes.append(size_of(node.pid))
+    assert lifecycle.state == UNCONFIGURED and "Traceback" not in node.output
+    megabytes, threads, files = zip(*sizes, strict=True)
+    # The first rounds fill caches and pools; after that nothing grows.
+    early, late = slice(ROUNDS // 4, ROUNDS // 2), slice(3 * ROUNDS // 4, None)
+    assert max(megabytes[late]) < max(megabytes[early]) + 6
+    assert max(threads[late]) <= max(threads[early]) and max(files[late]) <= max(files[early])

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 import rclpy
-from geometry_msgs.msg import TransformStamped
+from geometry_msgs.msg import PoseArray, TransformStamped
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header
@@ -81,6 +81,18 @@ def test_tf_is_the_skeletons_wrists(ears, outputs, answer):
     assert got == expected
     assert [t.child_frame_id for t in got] == ["head_left_wrist", "head_right_wrist"]
     assert all(isinstance(t, TransformStamped) and t.header == HEADER for t in got)
+
+
+def test_fingers_follow_the_wrists_when_asked_for(ears, outputs, answer):
+    asked = Parameters(publish_finger_tf=True)
+    got = hear(ears, outputs, answer, TFMessage, "/tf", asked).transforms
+    assert len(got) == 2 + 2 * 20
+    assert got[2].header.frame_id == "head_left_wrist"
+    assert got[3].child_frame_id == "head_left_thumb_2"
+
+
+def test_openxr_poses_arrive(ears, outputs, answer):
+    assert len(hear(ears, outputs, answer, PoseArray, "hands_openxr").poses) == 52
 
 
 def test_tf_can_be_turned_off(ears, outputs, answer):
