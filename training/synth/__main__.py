@@ -57,10 +57,23 @@ def _one_by_one(pictures: Pictures) -> Iterator[Drawn]:
     k[:, :2, 2] = pictures.camera.centre.cpu().double()
     columns = (pictures.rgb, pictures.labels, pictures.joints_cam_m, pictures.joints_px)
     arrays = [column.cpu().numpy() for column in columns]
-    there = pictures.present.cpu().numpy()
+    there = in_picture(pictures.present, pictures.joints_px).cpu().numpy()
     for i in range(n):
         rgb, labels, joints_cam_m, joints_px = (array[i] for array in arrays)
         yield Drawn(rgb, labels, joints_cam_m, joints_px, there[i], k[i].numpy())
+
+
+def in_picture(present: torch.Tensor, joints_px: torch.Tensor) -> torch.Tensor:
+    """(n, 2) which hands count: those with at least half of their joints in the picture.
+
+    The second hand of a pair may lie far away; no data set annotates what no picture shows.
+
+    Args:
+        present: (n, 2) bool.
+        joints_px: (n, 2, 21, 2).
+    """
+    inside = ((joints_px >= 0) & (joints_px < SIZE_PX)).all(dim=3).float().mean(dim=2)
+    return present & (inside >= 0.5)
 
 
 def main(arguments: list[str] | None = None) -> int:
