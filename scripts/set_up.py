@@ -71,7 +71,7 @@ def one_at_a_time():
 
 def install_wheels(venv: Path, ros: str) -> bool:
     """Install the pinned wheels where they are not; true when something was done."""
-    names = ("core", "training", "test", "build", f"ros-{ros}")
+    names = ("core", "training", "bag", "test", "build", f"ros-{ros}")
     requirements = [ROOT / "requirements" / f"{name}.txt" for name in names]
     constraints = ROOT / "requirements" / f"lock-{ros}.txt"
     stamp, python = venv / ".digit-wheels", venv / "bin" / "python"
