@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exported networks agree with torch and take any batch."""
 
 import pytest

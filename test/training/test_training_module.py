@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The trained network's pieces in this process: the baseline, the trunk's start, precision."""
 
 import argparse
@@ -6,12 +7,13 @@ import pytest
 import torch
 
 from digit_core.network import build_model
+from digit_core.network.hrnet import HRNet
 from training import options
 from training.backbone import load_backbone
-from training.interhand.dataset import InterHand, network_input
+from training.interhand.dataset import InterHand
 from training.interhand.errors import DataError
-from training.losses import loss_terms
-from training.module import without_parts
+from training.losses import LossTerms
+from training.module import HandModule, without_parts
 
 
 @pytest.mark.parametrize("name", ["digit", "digit-lite"])
@@ -31,19 +33,31 @@ def test_baseline_says_background_and_learns_nothing_of_parts(name):
     )
 
 
-def test_full_network_takes_a_step(data_root):
+def test_full_network_takes_a_step_by_the_release_s_losses_alone(data_root):
     torch.manual_seed(0)
-    data = InterHand(data_root, "train")
-    batch = data.__getitems__([(5, 0)])
-    model = build_model("digit")
-    loss = loss_terms(model(network_input(batch)), batch.targets).total()
-    loss.backward()
-    assert loss.isfinite() and all(w.grad is not None for w in model.parameters())
+    batch = InterHand(data_root, "train").__getitems__([(5, 0)])
+    module = HandModule(build_model("digit"), "digit")
+    terms = module.losses(batch)
+    assert set(terms) == set(LossTerms._fields)
+    torch.stack(list(terms.values())).sum().backward()
+    assert all(w.grad is not None and w.grad.isfinite().all() for w in module.model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("asked", "parts", "added"),
+    [(None, True, {"parts", "heatmaps"}), (0.0, True, {"parts"}), (None, False, {"heatmaps"})],
+)
+def test_small_network_learns_its_heatmaps(data_root, asked, parts, added):
+    batch = InterHand(data_root, "train").__getitems__([(5, 0)])
+    module = HandModule(build_model("digit-lite"), "digit-lite", parts=parts, heatmap_weight=asked)
+    with torch.no_grad():
+        terms = module.losses(batch)
+    assert set(terms) == set(LossTerms._fields) - {"parts"} | added
 
 
 def test_trunk_starts_from_the_authors_file(tmp_path):
     torch.manual_seed(0)
-    source, target = (build_model("digit").backbone for _ in range(2))
+    source, target = HRNet(), HRNet()
     state = source.state_dict() | {"classifier.weight": torch.zeros(1)}
     torch.save(state, tmp_path / "hrnet.pth")
     assert load_backbone(target, tmp_path / "hrnet.pth") == len(source.state_dict())

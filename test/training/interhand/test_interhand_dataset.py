@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading a data set: the same items whatever the workers, and bad data named."""
 
 import json
