@@ -24,7 +24,7 @@ from training.interhand.pictures import IMAGES, JPEG, PictureStore
 from training.interhand.raw import SplitFiles, read_split
 from training.interhand.subsets import SPLITS
 from training.interhand.table import open_table, prepare_table
-from training.masks import prepare_masks, repack_masks
+from training.masks import Sources, prepare_masks, repack_masks
 
 
 def prepare_images(files: SplitFiles, as_png: bool) -> int:
@@ -113,7 +113,8 @@ def run(o: argparse.Namespace) -> None:
         elif o.repack:
             print(f"{split}: {repack_masks(files)} masks repacked")
         else:
-            print(f"{split}: {prepare_masks(files, o.mano, o.vertex_parts)} masks added")
+            sources = Sources(files, o.mano, o.vertex_parts)
+            print(f"{split}: {prepare_masks(sources, o.workers)} masks added")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -134,6 +135,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--mano", type=Path, metavar="DIR", help="has MANO_RIGHT.pkl, MANO_LEFT.pkl"
     )
     parser.add_argument("--repack", action="store_true", help="masks: to one channel, in place")
+    parser.add_argument(
+        "--workers", type=flags.positive, default=1, help="masks: processes that draw (%(default)s)"
+    )
     parser.add_argument("--vertex_parts", type=Path, metavar="F", help="the release's vertex list")
     o = parser.parse_args(arguments)
     if bool(o.step) == o.check:

@@ -30,33 +30,51 @@ def draw_labels(
     canvas = np.zeros(height * width, np.uint8)
     faces = faces[(depth[faces] > NEAR).all(axis=1)]
     corners = points[faces]
-    low = np.maximum(np.ceil(corners.min(axis=1)), 0).astype(int)
-    high = np.minimum(np.floor(corners.max(axis=1)), (width - 1, height - 1)).astype(int)
-    extent = np.maximum(high - low + 1, 0)
-    counts = extent[:, 0] * extent[:, 1]
-    face = np.repeat(np.arange(len(faces)), counts)
-    if not len(face):
-        return canvas.reshape(height, width)
-    place = np.arange(len(face)) - np.repeat(np.cumsum(counts) - counts, counts)
-    x = low[face, 0] + place % extent[face, 0]
-    y = low[face, 1] + place // extent[face, 0]
-    a, b, c = (corners[face, i] for i in range(3))
-    area = _cross(b - a, c - a)
-    pixel = np.stack((x, y), axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shares = (
-            np.stack((_cross(c - b, pixel - b), _cross(a - c, pixel - c)), axis=1) / area[:, None]
-        )
-        shares = np.concatenate((shares, 1 - shares.sum(axis=1, keepdims=True)), axis=1)
-        inside = (shares >= 0).all(axis=1) & np.isfinite(shares).all(axis=1)
-    face, x, y, shares = face[inside], x[inside], y[inside], shares[inside]
-    # One over depth is linear in the picture.
-    nearness = (shares / depth[faces[face]]).sum(axis=1)
-    order = np.argsort(nearness, kind="stable")
-    chosen = faces[face, (shares / depth[faces[face]]).argmax(axis=1)]
+    face, x, y = _candidates(corners, size)
+    # A corner's weight is linear in the picture, and so is one over depth; (F, 3, 3) of x, y, 1.
+    weights, flat = _weights(corners)
+    near = weights / depth[faces][:, :, None]
+    shares = _at(weights[:, :2], face, x, y)
+    inside = (shares[0] >= 0) & (shares[1] >= 0) & (shares[0] + shares[1] <= 1) & ~flat[face]
+    face, x, y = face[inside], x[inside], y[inside]
+    corner_nearness = _at(near, face, x, y)
+    order = np.argsort(corner_nearness.sum(axis=0), kind="stable")
+    chosen = faces[face, corner_nearness.argmax(axis=0)]
     canvas[(y * width + x)[order]] = labels[chosen][order]
     return canvas.reshape(height, width)
 
 
-def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.asarray(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+def _candidates(
+    corners: np.ndarray, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Triangle, x and y of all pixels in the bounds of (F, 3, 2) triangles."""
+    low = np.maximum(np.ceil(corners.min(axis=1)), 0).astype(np.int32)
+    high = np.minimum(np.floor(corners.max(axis=1)), np.array(size) - 1).astype(np.int32)
+    extent = np.maximum(high - low + 1, 0)
+    counts = extent[:, 0] * extent[:, 1]
+    face = np.repeat(np.arange(len(corners), dtype=np.int32), counts)
+    place = np.arange(len(face), dtype=np.int32)
+    place -= np.repeat((np.cumsum(counts) - counts).astype(np.int32), counts)
+    down, across = np.divmod(place, extent[:, 0][face])
+    return face, low[face, 0] + across, low[face, 1] + down
+
+
+def _weights(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(F, 3, 3): a corner's weight is the product with (x, y, 1); and which triangles are flat."""
+    others = corners[:, [1, 2, 0]], corners[:, [2, 0, 1]]
+    (bx, by), (cx, cy) = (np.moveaxis(other, 2, 0) for other in others)
+    edges = np.stack((by - cy, cx - bx, bx * cy - by * cx), axis=2)
+    area = edges[:, :, 2].sum(axis=1)
+    flat = area == 0
+    return edges / np.where(flat, 1, area)[:, None, None], flat
+
+
+def _at(linear: np.ndarray, face: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(K, N) values of (F, K, 3) linear functions of faces at pixels."""
+    values = np.empty((linear.shape[1], len(face)))
+    for k, row in enumerate(values):
+        coefficients = linear[:, k]
+        np.multiply(coefficients[face, 0], x, out=row)
+        row += coefficients[face, 1] * y
+        row += coefficients[face, 2]
+    return values

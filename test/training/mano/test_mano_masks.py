@@ -80,7 +80,7 @@ def test_masks_are_made_anew_when_the_fits_changed(command_here, data_root, mano
     command_here("prepare", *run)
     before = packed(data_root)
     write_fits(data_root, mano_folder, turn=np.array([0.0, 0, 0]))
-    said = command_here("prepare", *run).out
+    said = command_here("prepare", *run, "--workers", 2).out
     assert "made anew" in said and "val: 7 masks added" in said
     assert packed(data_root) != before
     assert "val: 0 masks added" in command_here("prepare", *run).out
