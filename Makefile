@@ -3,6 +3,7 @@
 #             IMAGE=photo.jpg, VIDEO=clip.mp4 or CAMERA=0 in place of the bundled clip
 # make test   set up everything, then run the tests; TESTS="test/digit_ros -k player" picks some
 # make        set up only;  make shell: a shell where ROS 2 and the packages are found
+# make retarget   .venv-retarget: dex-retargeting for retarget_node, 1.6 GB, apart from ROS's NumPy
 # ROS=jazzy takes the wheels of that distribution; PYTHON=python3.12 another interpreter.
 
 ROS ?= kilted
@@ -14,7 +15,7 @@ export ROS
 unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH
 unexport COLCON_PREFIX_PATH ROS_DISTRO RMW_IMPLEMENTATION
 
-.PHONY: setup demo test lint shell clean
+.PHONY: setup demo test lint shell clean retarget
 
 setup:
 	@$(PYTHON) scripts/set_up.py
@@ -31,6 +32,10 @@ lint: setup
 
 shell: setup
 	@./scripts/ros-env "$${SHELL:-/bin/sh}"
+
+retarget:
+	@$(PYTHON) -m venv .venv-retarget
+	@.venv-retarget/bin/python -m pip install -q -r requirements/retarget.txt -c requirements/lock-retarget.txt
 
 clean:
 	rm -rf build build-jazzy install install-jazzy
