@@ -10,7 +10,6 @@ what was sent, processed and how late it arrived.
 import argparse
 import json
 import os
-import random
 import signal
 import sys
 import threading
@@ -21,6 +20,7 @@ from ament_index_python.packages import get_package_prefix, get_package_share_di
 from digit_ros import fastdds
 from digit_ros.children import Child
 from digit_ros.demo_consumer import REPORT, SHEET, VIDEO
+from digit_ros.domain import reserve_domain
 
 #: Assumed where a user's own pictures come without intrinsics.
 HFOV_DEG = 60.0
@@ -152,7 +152,7 @@ def _environment() -> dict[str, str]:
     environment = dict(os.environ)
     fastdds.use_profile(environment)
     environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    environment["ROS_DOMAIN_ID"] = str(random.SystemRandom().randint(1, 101))
+    environment["ROS_DOMAIN_ID"] = str(reserve_domain())
     return environment
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from geometry_msgs.msg import PoseArray
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header
 from tf2_ros import TransformBroadcaster
@@ -99,7 +100,12 @@ class Outputs:
         )
 
         def publisher(kind: type, topic: str, qos: Any) -> LifecyclePublisher:
-            return node.create_lifecycle_publisher(kind, prefix + topic, qos)
+            return node.create_lifecycle_publisher(
+                kind,
+                prefix + topic,
+                qos,
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
 
         self._skeleton = publisher(TwoHandSkeleton, "skeleton", 5)
         self._labels = publisher(LABEL_INFO_TYPE, "label_info", _LATCHED)

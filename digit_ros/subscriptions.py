@@ -8,6 +8,7 @@ from typing import Any
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 
@@ -18,6 +19,8 @@ RELIABLE = QoSReliabilityPolicy.RELIABLE
 #: Reliability that a `qos_profile` forces; `auto` is decided by the publishers.
 _FORCED = {"sensor_data": BEST_EFFORT, "reliable": RELIABLE}
 _TRANSPORTS = {"raw": ("image", Image), "compressed": ("image/compressed", CompressedImage)}
+#: Parameters such as qos_overrides./image.subscription.reliability go over what is chosen here.
+_OVERRIDES = QoSOverridingOptions.with_default_policies()
 #: A depth image may be some frames older or newer than the image it belongs to.
 _DEPTH_QUEUE, _BOXES_QUEUE = 5, 10
 
@@ -75,7 +78,9 @@ class Subscriptions:
     def open(self) -> None:
         """Subscribe; to images as `match` says, which is to be called again and again."""
         self._others = [
-            self._node.create_subscription(kind, topic, handler, _last(BEST_EFFORT, depth))
+            self._node.create_subscription(
+                kind, topic, handler, _last(BEST_EFFORT, depth), qos_overriding_options=_OVERRIDES
+            )
             for topic, (kind, handler, depth) in self._beside.items()
         ]
         self.match()
@@ -120,6 +125,7 @@ class Subscriptions:
             self._handlers.image,
             _last(reliability),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._incompatible),
+            qos_overriding_options=_OVERRIDES,
         )
 
     def _incompatible(self, _event: Any) -> None:

@@ -7,7 +7,6 @@ plain Python environment), the tests that need them are left out and the header 
 
 import importlib.util
 import os
-import random
 import re
 import signal
 import subprocess
@@ -21,7 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 HAS_ROS = importlib.util.find_spec("rclpy") is not None
 
 # Runs beside each other on one machine must not hear each other.
-os.environ["ROS_DOMAIN_ID"] = str(random.SystemRandom().randint(1, 101))
+if HAS_ROS:
+    from digit_ros.domain import reserve_domain
+
+    os.environ["ROS_DOMAIN_ID"] = str(reserve_domain())
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 # Without it raw images published by the tests themselves would be lost, see config/fastdds.xml.
 _JAZZY = os.environ.get("ROS_DISTRO") == "jazzy"

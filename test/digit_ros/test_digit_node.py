@@ -149,6 +149,19 @@ def test_qos_auto_takes_both_reliabilities(start_digit, make_camera, ears, relia
     assert [one.qos_profile.reliability for one in found] == [reliability]
 
 
+def test_qos_overrides_go_over_what_the_node_chooses(start_node, weights, ears):
+    overrides = {
+        "qos_overrides./image.subscription.reliability": "best_effort",
+        "qos_overrides./skeleton.publisher.reliability": "best_effort",
+    }
+    start_node("digit_node", {"weights": weights, **overrides})
+    ears.publisher(Image, "image", wait_for_subscriber_s=90.0)
+    (image,) = ears.node.get_subscriptions_info_by_topic("/image")
+    (skeleton,) = ears.node.get_publishers_info_by_topic("/skeleton")
+    for end in (image, skeleton):
+        assert end.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
+
+
 def test_reliable_asked_of_a_best_effort_camera_tells_what_to_set(start_digit, ears):
     node = start_digit(qos_profile="reliable")
     ears.node.create_publisher(Image, "image", BEST_EFFORT)
