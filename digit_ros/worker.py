@@ -3,6 +3,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import rclpy
@@ -50,11 +51,11 @@ class Worker:
         waiting = []
         for name, frame in frames.items():
             stream = self._streams[name]
-            prepared = _guarded(stream, lambda s=stream, f=frame: s.prepare(f))
+            prepared = _guarded(stream, partial(stream.prepare, frame))
             if prepared is not None:
                 waiting.append((stream, prepared))
         for stream, prepared, hands in self._estimated(waiting):
-            _guarded(stream, lambda s=stream, p=prepared, h=hands: s.finish(p, h))
+            _guarded(stream, partial(stream.finish, prepared, hands))
 
     def _estimated(
         self, waiting: list[tuple[Stream, Prepared]]

@@ -8,7 +8,6 @@ After CenterNet (Zhou et al., arXiv 1904.07850): hands are the local maxima of t
 
 from typing import NamedTuple
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -46,8 +45,8 @@ class HandDetector(nn.Module):
         self.score = nn.Conv2d(head, 1, 1)
         self.box = nn.Conv2d(head, 3, 1)
         init_weights(self)
-        with torch.no_grad():
-            self.score.bias.fill_(-4.0)
+        if self.score.bias is not None:
+            nn.init.constant_(self.score.bias, -4.0)
 
     def forward(self, images: Tensor) -> DetectorOutput:
         """Letterboxed frames (B, 3, H, W) float RGB in [0, 1] to `DetectorOutput`."""

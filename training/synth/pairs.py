@@ -6,6 +6,7 @@ The person's frame: x to their right, y up, z to their back; metres.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -78,7 +79,7 @@ def random_pairs(draws: Draws, model: HandModel, n: int, options: PairOptions) -
     counts = [int((kind == i).sum()) for i in range(3)]
     makers = (_apart, _touching, _clasped)
     made = [
-        _enough(lambda m, make=make: make(draws, model, m, options.identities), count)
+        _enough(partial(make, draws, model, identities=options.identities), count)
         for make, count in zip(makers, counts, strict=True)
         if count
     ]

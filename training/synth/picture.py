@@ -106,7 +106,9 @@ class Studio:
         joints = pairs.arms.joints.flatten(1, 2)
         shift = off_axis(draws, joints, seen)
         pairs = _shifted(pairs, shift)
-        margin = torch.exp(draws.uniform(*map(math.log, options.margin), n))
+        margin = torch.exp(
+            draws.uniform(math.log(options.margin[0]), math.log(options.margin[1]), n)
+        )
         moved = draws.normal(0.0, options.moved, n, 2)
         radial = _radial(draws, n, options.distorted)
         camera = window(joints + shift[:, None], seen, radial, size, margin, moved)
@@ -246,7 +248,7 @@ def over(rgba: Tensor, background: Tensor) -> Tensor:
 def _placed(draws: Draws, pairs: Pairs, distance_m: tuple[float, float]) -> tuple[Pairs, Tensor]:
     """Pairs straight before a camera, and the rotations (n, 3, 3) from person to camera."""
     n = len(pairs)
-    distance = torch.exp(draws.uniform(*map(math.log, distance_m), n))
+    distance = torch.exp(draws.uniform(math.log(distance_m[0]), math.log(distance_m[1]), n))
     rotation = random_rotations(draws, n)
     straight = torch.nn.functional.pad(distance[:, None], (2, 0))
     return seen_from(pairs, rotation, straight), rotation

@@ -98,8 +98,8 @@ def shade(width: int, height: int, **arrays: Tensor) -> tuple[Tensor, Tensor, Te
     }
     arrays = {k: v.contiguous() for k, v in arrays.items()}
     scene = _Scene(**{name: arrays[name].data_ptr() for name in _POINTERS})
-    sizes = (n, count, len(arrays["faces"]), arrays["materials"].shape[1], SHADOW_SIZE)
-    sizes += (arrays["spheres"].shape[1], height, width, SUPERSAMPLING)
+    counts = (n, count, len(arrays["faces"]), arrays["materials"].shape[1], SHADOW_SIZE)
+    sizes = (*counts, arrays["spheres"].shape[1], height, width, SUPERSAMPLING)
     for name, value in zip(_SIZES, sizes, strict=True):
         setattr(scene, name, value)
     _call(position.device, "shade_pixels", ctypes.byref(scene))
