@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A skeleton's joints with orientations: OpenXR poses, and a chain of TF frames for each finger.
+"""A chain of TF frames for each finger of a skeleton.
 
 Axes as OpenXR's: -Z along the bone toward the tip, +Y out of the back of the hand or finger.
 """
 
 import numpy as np
-from geometry_msgs.msg import Point, Pose, PoseArray, Quaternion, TransformStamped, Vector3
+from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
 from tf_transformations import quaternion_inverse, quaternion_matrix, quaternion_multiply
 
-from digit_core.openxr import NUM_OPENXR_JOINTS, OPENXR_NAMES, openxr_hand
+from digit_core.openxr import OPENXR_NAMES, openxr_hand
 from digit_core.skeleton import FINGERS, JOINT_NAMES, PARENTS, WRIST
 from digit_ros.messages import FrameNames, points_array
 from digit_ros.msg import HandSkeleton, TwoHandSkeleton
@@ -27,18 +27,6 @@ def _openxr_rows() -> tuple[int, ...]:
 OPENXR_ROWS = _openxr_rows()
 
 
-def openxr_poses(skeleton: TwoHandSkeleton) -> PoseArray:
-    """OpenXR's 26 joints of the left hand, then of the right, in the message's frame.
-
-    What is absent or unknown is NaN.
-    """
-    poses = []
-    for side in ("left", "right"):
-        places, turns = _openxr_hand(getattr(skeleton, side), side)
-        poses += [_pose(place, turn) for place, turn in zip(places, turns, strict=True)]
-    return PoseArray(header=skeleton.header, poses=poses)
-
-
 def finger_transforms(skeleton: TwoHandSkeleton, names: FrameNames) -> list[TransformStamped]:
     """`left_wrist` to `left_thumb_1`, that to `left_thumb_2`, and so on, for both hands.
 
@@ -55,7 +43,9 @@ def finger_transforms(skeleton: TwoHandSkeleton, names: FrameNames) -> list[Tran
 def _finger_transforms(
     hand: HandSkeleton, side: str, names: FrameNames, stamp
 ) -> list[TransformStamped]:
-    places, turns = (array[list(OPENXR_ROWS)] for array in _openxr_hand(hand, side))
+    places, turns = (
+        array[list(OPENXR_ROWS)] for array in openxr_hand(points_array(hand.positions), side)
+    )
     known = np.isfinite(places).all(axis=1) & np.isfinite(turns).all(axis=1)
     transforms = []
     for joint, name in enumerate(JOINT_NAMES):
@@ -72,12 +62,6 @@ def _finger_transforms(
     return transforms
 
 
-def _openxr_hand(hand: HandSkeleton, side: str) -> tuple[np.ndarray, np.ndarray]:
-    if not hand.present:
-        return np.full((NUM_OPENXR_JOINTS, 3), np.nan), np.full((NUM_OPENXR_JOINTS, 4), np.nan)
-    return openxr_hand(points_array(hand.positions), side)
-
-
 def _relative(
     parent_place: np.ndarray, parent_turn: np.ndarray, place: np.ndarray, turn: np.ndarray
 ) -> TransformStamped:
@@ -88,11 +72,6 @@ def _relative(
     transform.transform.translation = Vector3(x=offset[0], y=offset[1], z=offset[2])
     transform.transform.rotation = _quaternion(rotation)
     return transform
-
-
-def _pose(place: np.ndarray, turn: np.ndarray) -> Pose:
-    x, y, z = place.tolist()
-    return Pose(position=Point(x=x, y=y, z=z), orientation=_quaternion(turn))
 
 
 def _quaternion(turn: np.ndarray) -> Quaternion:

@@ -18,11 +18,12 @@ from visualization_msgs.msg import MarkerArray
 from digit_core.draw import color_parts, draw_hands
 from digit_core.hands import Intrinsics, TwoHands
 from digit_ros.images import image_from_array
-from digit_ros.joint_frames import finger_transforms, openxr_poses
+from digit_ros.joint_frames import finger_transforms
 from digit_ros.labels import LABEL_INFO_TYPE, label_info
 from digit_ros.markers import clear_markers, skeleton_markers
 from digit_ros.messages import FrameNames, two_hand_skeleton, wrist_transforms
 from digit_ros.msg import TwoHandSkeleton
+from digit_ros.openxr_poses import openxr_poses
 from digit_ros.parameters import Parameters
 from digit_ros.points import skeleton_points
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenXR poses and finger frames: chained transforms give the message's joints back."""
+"""Finger frames: chained transforms give the message's joints back."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from digit_core.hands import Intrinsics, TwoHands
 from digit_core.openxr import OPENXR_NAMES
 from digit_core.orientation import wrist_quaternion
 from digit_core.skeleton import JOINT_NAMES
-from digit_ros.joint_frames import OPENXR_ROWS, finger_transforms, openxr_poses
+from digit_ros.joint_frames import OPENXR_ROWS, finger_transforms
 from digit_ros.messages import FrameNames, points_array, two_hand_skeleton, wrist_transforms
 
 NAMES = FrameNames("robot/", "l", "r")
@@ -34,17 +34,6 @@ def test_openxrs_rows_are_our_joints():
     assert names[1:5] == ["thumb_metacarpal", "thumb_proximal", "thumb_distal", "thumb_tip"]
     assert names[5:9] == ["index_proximal", "index_intermediate", "index_distal", "index_tip"]
     assert names[20] == "little_tip"
-
-
-def test_poses_are_left_then_right_and_nan_where_absent(skeleton):
-    message = openxr_poses(skeleton)
-    assert message.header == skeleton.header and len(message.poses) == 52
-    wrist = message.poses[OPENXR_NAMES.index("wrist")].position
-    np.testing.assert_allclose(
-        [wrist.x, wrist.y, wrist.z], points_array(skeleton.left.positions)[0], atol=1e-6
-    )
-    right = [(p.position.x, p.orientation.w) for p in message.poses[26:]]
-    assert np.isnan(right).all()
 
 
 def matrix(transform):
