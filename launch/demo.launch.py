@@ -4,14 +4,13 @@
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, SetEnvironmentVariable
+from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from digit_ros import fastdds
+from digit_ros.launching import launch_description
 
 SHARE = Path(get_package_share_directory("digit_ros"))
 ARGUMENTS = {
@@ -30,7 +29,6 @@ HFOV_DEG = 60.0
 
 def generate_launch_description():
     """The player, and digit.launch.py on its topics."""
-    profile = EnvironmentVariable(fastdds.VARIABLE, default_value=fastdds.profile_path())
     player = Node(
         package="digit_ros",
         executable="player_node",
@@ -51,14 +49,4 @@ def generate_launch_description():
             "fallback_hfov_deg": str(HFOV_DEG),
         }.items(),
     )
-    return LaunchDescription(
-        [
-            *(
-                DeclareLaunchArgument(name, default_value=default, description=description)
-                for name, (default, description) in ARGUMENTS.items()
-            ),
-            SetEnvironmentVariable(fastdds.VARIABLE, profile),
-            player,
-            digit,
-        ]
-    )
+    return launch_description(ARGUMENTS, player, digit)

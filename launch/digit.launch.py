@@ -11,13 +11,12 @@ gets it; give another process FASTDDS_DEFAULT_PROFILES_FILE=<share of digit_ros>
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch.actions import OpaqueFunction
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from digit_ros import fastdds
 from digit_ros.camera_drivers import DRIVERS, FRAME, Driver
+from digit_ros.launching import launch_description
 
 CONFIG = Path(get_package_share_directory("digit_ros")) / "config"
 ARGUMENTS = {
@@ -124,14 +123,4 @@ def rviz_node(given: dict[str, str], driver: Driver | None) -> Node:
 
 def generate_launch_description():
     """Arguments, the profile for raw images, and the nodes."""
-    profile = EnvironmentVariable(fastdds.VARIABLE, default_value=fastdds.profile_path())
-    return LaunchDescription(
-        [
-            *(
-                DeclareLaunchArgument(name, default_value=default, description=description)
-                for name, (default, description) in ARGUMENTS.items()
-            ),
-            SetEnvironmentVariable(fastdds.VARIABLE, profile),
-            OpaqueFunction(function=nodes),
-        ]
-    )
+    return launch_description(ARGUMENTS, OpaqueFunction(function=nodes))

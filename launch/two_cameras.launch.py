@@ -8,12 +8,11 @@ Each argument is a namespace that holds image_raw and camera_info. Results are u
 """
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch.actions import OpaqueFunction
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from digit_ros import fastdds
+from digit_ros.launching import launch_description
 
 CAMERAS = ("left", "right")
 #: Where the optical frames sit on the robot: x, y, z in metres, yaw, pitch, roll in radians. The
@@ -83,14 +82,4 @@ def static_transform(given: dict[str, str], camera: str) -> Node:
 
 def generate_launch_description():
     """Arguments, the profile for raw images, and the nodes."""
-    profile = EnvironmentVariable(fastdds.VARIABLE, default_value=fastdds.profile_path())
-    return LaunchDescription(
-        [
-            *(
-                DeclareLaunchArgument(name, default_value=default, description=description)
-                for name, (default, description) in ARGUMENTS.items()
-            ),
-            SetEnvironmentVariable(fastdds.VARIABLE, profile),
-            OpaqueFunction(function=nodes),
-        ]
-    )
+    return launch_description(ARGUMENTS, OpaqueFunction(function=nodes))
