@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Score the estimator on a folder of real photos: `python -m benchmarks.photos FOLDER`.
 
+With `--beside VENV`, an environment with requirements/mediapipe.txt, MediaPipe Hands gets the
+same pictures and the same score, and both get photographs without hands.
+
 FOLDER/labels.json is a list of {"image", "width", "height", "category", "hands": [{"side",
 "bbox": [x, y, w, h], "keypoints_2d": 21 x [x, y]}]}: pixels, public joint order, the person's own
 side. Nothing but the picture is given to the estimator.
@@ -9,11 +12,12 @@ Each labelled hand is matched with the predicted hand of least mean distance, on
 is the share of joints within 0.2 of the labelled box's longer side; a hand that was missed counts
 21 wrong joints. It comes in two kinds: of hands wherever found, whatever side was told; and with a
 hand of the wrong side counted as missed. A hand is right when its side is right and at least 18
-of its joints are within.
+of its joints are within. Of a picture of two hands both are right, or not.
 """
 
 import argparse
 import json
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,11 +27,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from digit_core import DigitEstimator, TwoHands, draw_hands
+from benchmarks.no_hands import photographs
+from digit_core import DigitEstimator, Hand, TwoHands, draw_hands
 from digit_core.media import Media, write_picture
 
 PCK_SHARE = 0.2
 JOINTS_OF_A_RIGHT_HAND = 18
+NO_HANDS = "no hands"
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,18 @@ class Photo:
     path: Path
     category: str
     hands: tuple[Label, ...]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A hand that another program reported: side and joints (21, 2) in pixels."""
+
+    side: str
+    joints_2d: np.ndarray
+
+
+#: A photo, the hands that were told, and how its labelled ones fared.
+Result = tuple[Photo, list[Hand] | list[Told], list["Score"]]
 
 
 @dataclass(frozen=True)
@@ -97,7 +115,7 @@ def _label(hand: dict) -> Label:
     return Label(hand["side"], box.reshape(4), joints.reshape(21, 2))
 
 
-def score_photo(photo: Photo, hands: TwoHands) -> list[Score]:
+def score_photo(photo: Photo, hands: Iterable[Hand | Told]) -> list[Score]:
     """Scores of a photo's labelled hands, in their order."""
     predicted = list(hands)
     distance = {
@@ -136,13 +154,13 @@ def summary(scores: Sequence[Score], false_hands: int = 0) -> dict[str, float]:
 
 def evaluate(
     photos: Sequence[Photo], estimator: DigitEstimator, overlay: Path | None = None
-) -> list[tuple[Photo, TwoHands, list[Score]]]:
+) -> list[Result]:
     """Run all photos; with `overlay` draws each with its labels as white dots."""
     results = []
     for photo in photos:
         (image,) = Media.open(photo.path).frames()
         hands = estimator(image)
-        results.append((photo, hands, score_photo(photo, hands)))
+        results.append((photo, list(hands), score_photo(photo, hands)))
         if overlay:
             write_picture(overlay / f"{photo.path.stem}.jpg", _drawn(image, hands, photo))
     return results
@@ -157,26 +175,63 @@ def _drawn(image: np.ndarray, hands: TwoHands, photo: Photo) -> np.ndarray:
     return drawn
 
 
-def by_category(results: list[tuple[Photo, TwoHands, list[Score]]]) -> dict[str, dict[str, float]]:
+def mediapipe(photos: Sequence[Photo], environment: Path) -> list[Result]:
+    """Run MediaPipe Hands of a virtual environment over the same photos.
+
+    Raises:
+        ValueError: it cannot be run there; the sentence says what it said last.
+    """
+    runner = Path(__file__).with_name("mediapipe_hands.py")
+    paths = "\n".join(str(photo.path.resolve()) for photo in photos)
+    command = [str(environment / "bin" / "python"), str(runner), "photos"]
+    done = subprocess.run(command, input=paths, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ValueError(f"{environment}: MediaPipe failed: {done.stderr.strip()[-300:]}")
+    results: list[Result] = []
+    for photo, line in zip(photos, done.stdout.splitlines(), strict=True):
+        told = [Told(hand["side"], np.array(hand["joints_2d"])) for hand in json.loads(line)]
+        results.append((photo, told, score_photo(photo, told)))
+    return results
+
+
+def by_category(results: Sequence[Result]) -> dict[str, dict[str, float]]:
     """`summary` of each category and of all."""
     table = {}
     for category in [*sorted({photo.category for photo, _, _ in results}), "all"]:
         rows = [r for r in results if category in (r[0].category, "all")]
         false = sum(max(len(list(hands)) - len(photo.hands), 0) for photo, hands, _ in rows)
         table[category] = summary([s for _, _, scores in rows for s in scores], false)
+        table[category] |= _of_pictures(rows)
     return table
+
+
+def _of_pictures(rows: Sequence[Result]) -> dict[str, float]:
+    """Shares of whole pictures: both hands right, both sides told, and none told where none is."""
+    two = [r for r in rows if len(r[0].hands) == 2]
+    none = [r for r in rows if not r[0].hands]
+
+    def share(values: list[bool]) -> float:
+        return float(np.mean(values)) if values else float("nan")
+
+    return {
+        "both_right": share([all(s.right for s in scores) for _, _, scores in two]),
+        "both_sides": share([len({h.side for h in hands}) == 2 for _, hands, _ in two]),
+        "none_told": share([not list(hands) for _, hands, _ in none]),
+    }
 
 
 def print_table(table: dict[str, dict[str, float]]) -> None:
     """Print figures by category, one row each."""
     names = list(next(iter(table.values())))
-    print(f"{'category':<18}" + "".join(f"{name:>20}" for name in names))
+    widths = [len(name) + 2 for name in names]
+    print(f"{'category':<18}" + "".join(f"{n:>{w}}" for n, w in zip(names, widths, strict=True)))
     for category, figures in table.items():
-        cells = (f"{v:>20d}" if isinstance(v, int) else f"{v:>20.3f}" for v in figures.values())
-        print(f"{category:<18}" + "".join(cells))
+        cells = (f"{v:d}" if isinstance(v, int) else f"{v:.3f}" for v in figures.values())
+        row = "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
+        print(f"{category:<18}{row}")
 
 
-def print_failures(results: list[tuple[Photo, TwoHands, list[Score]]]) -> None:
+def print_failures(results: Sequence[Result]) -> None:
     """Print each photo that has a hand that is not right, or a hand too many."""
     for photo, hands, scores in results:
         notes = [
@@ -201,23 +256,32 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", type=Path, help="default: the bundled ones")
     parser.add_argument("--device")
+    parser.add_argument("--beside", type=Path, metavar="VENV", help="measure MediaPipe Hands too")
     parser.add_argument("--overlay", type=Path, metavar="DIR", help="write pictures there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args()
     try:
         photos = read_labels(args.folder)
+        if args.beside:
+            photos += [Photo(path, NO_HANDS, ()) for path in photographs(args.beside)]
         estimator = DigitEstimator.load(args.weights, args.device)
         if args.overlay:
             args.overlay.mkdir(parents=True, exist_ok=True)
         results = evaluate(photos, estimator, args.overlay)
+        theirs = mediapipe(photos, args.beside) if args.beside else []
     except (ValueError, OSError) as error:
         print(f"photos: {error}", file=sys.stderr)
         return 1
     table = by_category(results)
     print_failures(results)
     print_table(table)
+    tables = {"digit": table}
+    if theirs:
+        tables["mediapipe"] = by_category(theirs)
+        print("\nMediaPipe Hands:")
+        print_table(tables["mediapipe"])
     if args.json:
-        args.json.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+        args.json.write_text(json.dumps(tables, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -21,8 +21,42 @@ DEPTH_SPAN_M = 0.4
 WINDOW_CELLS = 5.0
 #: A difference between the wrists this near the end of its range is clipped, not measured.
 _ROOT_EDGE_CELLS = 1.5
+_LEAST_CONFIDENCE = 1e-3
 #: No heatmap tells more than the cell: standard deviation of a uniform cell.
 _CELL_VARIANCE = 1.0 / 12.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What makes a network's own confidences honest; fitted on renders, kept with its weights.
+
+    A joint's deviation is sigma_gain * spread ** sigma_power, `spread` being its heatmap's and both
+    in cells. The log-odds that a hand is there are presence_weight * its presence logit +
+    sharpness_weight * ln(mean confidence of its joints) + offset: presence alone is as sure of a
+    cup's handle, whose "joints" have blurred heatmaps. The defaults leave everything as it is.
+    """
+
+    sigma_gain: float = 1.0
+    sigma_power: float = 1.0
+    presence_weight: float = 1.0
+    sharpness_weight: float = 0.0
+    offset: float = 0.0
+
+    def sigma(self, spread: np.ndarray) -> np.ndarray:
+        """Standard deviations of spreads, cells, any shape."""
+        return self.sigma_gain * np.asarray(spread) ** self.sigma_power
+
+    def hand_logit(self, presence_logit: np.ndarray, joint_confidence: np.ndarray) -> np.ndarray:
+        """Log-odds (...) that hands are there, of logits (...) and their joints (..., 21)."""
+        mean = np.maximum(joint_confidence.mean(axis=-1), _LEAST_CONFIDENCE)
+        return (
+            self.presence_weight * presence_logit
+            + self.sharpness_weight * np.log(mean)
+            + self.offset
+        )
+
+
+NOT_CALIBRATED = Calibration()
 
 
 @dataclass(frozen=True)
@@ -40,6 +74,7 @@ class Reading:
         presence_logit: (2,) float64.
         left_minus_right_m: wrist depths' difference; NaN at the ends of its range.
         part_logits: (33, 128, 128) tensor, on the network's device.
+        calibration: of the network.
     """
 
     crop: Crop
@@ -50,6 +85,12 @@ class Reading:
     presence_logit: np.ndarray
     left_minus_right_m: float
     part_logits: Tensor
+    calibration: Calibration = NOT_CALIBRATED
+
+    @property
+    def hand_logit(self) -> np.ndarray:
+        """(2,) log-odds that each hand is there, calibrated."""
+        return self.calibration.hand_logit(self.presence_logit, self.joint_confidence)
 
 
 def metres_from_cells(cells: np.ndarray) -> np.ndarray:
@@ -104,24 +145,32 @@ def read(output: DigitOutput, crops: Sequence[Crop]) -> list[Reading]:
     return unpack(pack(output).cpu().numpy(), output.part_logits, crops)
 
 
-def unpack(packed: np.ndarray, part_logits: Tensor, crops: Sequence[Crop]) -> list[Reading]:
+def unpack(
+    packed: np.ndarray,
+    part_logits: Tensor,
+    crops: Sequence[Crop],
+    calibration: Calibration = NOT_CALIBRATED,
+) -> list[Reading]:
     """Readings of `pack`'s numbers.
 
     Args:
         packed: (B, N), in host memory.
         part_logits: (B, 33, 128, 128), on any device.
         crops: the B crops.
+        calibration: of the network.
 
     Returns:
         B readings.
     """
     return [
-        _reading(crop, row[:-3].reshape(-1, 5), row[-3:], parts)
+        _reading(crop, row[:-3].reshape(-1, 5), row[-3:], parts, calibration)
         for crop, row, parts in zip(crops, packed.astype(np.float64), part_logits, strict=True)
     ]
 
 
-def _reading(crop: Crop, joints: np.ndarray, whole: np.ndarray, parts: Tensor) -> Reading:
+def _reading(
+    crop: Crop, joints: np.ndarray, whole: np.ndarray, parts: Tensor, calibration: Calibration
+) -> Reading:
     hands = np.stack([public_from_network(joints, side) for side in SIDES])
     px = PX_PER_CELL * crop.px_per_patch_px
     root = whole[0]
@@ -130,9 +179,10 @@ def _reading(crop: Crop, joints: np.ndarray, whole: np.ndarray, parts: Tensor) -
         crop=crop,
         joints_2d=crop.to_image(hands[..., :2] * PX_PER_CELL),
         depth_m=metres_from_cells(np.clip(hands[..., 2], 0, CELLS)),
-        sigma_px=hands[..., 3] * px,
+        sigma_px=calibration.sigma(hands[..., 3]) * px,
         joint_confidence=hands[..., 4],
         presence_logit=whole[1:],
         left_minus_right_m=float(metres_from_cells(root)) if measured else float("nan"),
         part_logits=parts,
+        calibration=calibration,
     )

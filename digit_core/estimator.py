@@ -178,7 +178,8 @@ class DigitEstimator:
         with _timed(frames, "network"):
             numbers, parts = self._pose(patches)
         with _timed(frames, "decode"):
-            return iter(unpack(numbers, parts, [k.crop for f in frames for k in f.looks]))
+            crops = [k.crop for f in frames for k in f.looks]
+            return iter(unpack(numbers, parts, crops, self.networks.calibration))
 
 
 @contextmanager

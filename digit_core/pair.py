@@ -68,7 +68,7 @@ class Sighting:
 
     Attributes:
         side: "right" or "left".
-        confidence: probability that this hand is there.
+        confidence: the network's own probability that this hand is there.
         channel: which of the reading's two hands it is: 0 right, 1 left.
         reading: the network's answer for its crop.
         side_logit: evidence for its side being right, over left.
@@ -85,6 +85,13 @@ class Sighting:
     expected: bool = True
     alone: bool = True
     weight: float = 1.0
+
+    @property
+    def calibrated(self) -> float:
+        """Honest probability that this hand is there."""
+        own = float(sigmoid(self.reading.presence_logit[self.channel]))
+        honest = float(sigmoid(self.reading.hand_logit[self.channel]))
+        return honest * self.confidence / max(own, 1e-6)  # less where its side is in doubt
 
     @property
     def joints_2d(self) -> np.ndarray:
@@ -145,7 +152,7 @@ def resolve(
         At most one sighting a side, right first; no hand twice.
     """
     found = [s for look, reading in seen for s in _in_crop(look, reading, thresholds)]
-    found.sort(key=lambda s: (not s.expected, -s.weight * s.confidence))
+    found.sort(key=lambda s: (not s.expected, -s.weight * s.calibrated))
     if not found:
         return {}
     first = found[0]

@@ -2,7 +2,7 @@
 """Weights files to networks ready to run: the bundled ones, or a user's with our detector."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from textwrap import shorten
 
@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from digit_core.decode import Calibration
 from digit_core.hand_size import ADULT_HAND_SIZE_M
 from digit_core.network import MODELS, build_model
 from digit_core.network.checkpoint import CheckpointError
@@ -33,6 +34,7 @@ class Networks:
         weights: the file's name, for people.
         device: where both are.
         hand_size_m: size of the hands whose depths the pose network tells.
+        calibration: of the pose network's deviations.
     """
 
     pose: nn.Module
@@ -41,6 +43,7 @@ class Networks:
     weights: str
     device: torch.device
     hand_size_m: float = ADULT_HAND_SIZE_M
+    calibration: Calibration = Calibration()
 
 
 def load_networks(
@@ -74,7 +77,13 @@ def load_networks(
         weights=path.name,
         device=where,
         hand_size_m=float(metadata.get("hand_size_m", ADULT_HAND_SIZE_M)),
+        calibration=_calibration(metadata),
     )
+
+
+def _calibration(metadata: dict[str, str]) -> Calibration:
+    names = [field.name for field in fields(Calibration)]
+    return Calibration(**{name: float(metadata[name]) for name in names if name in metadata})
 
 
 def load_model(weights: PathLike | None = None, device: str | torch.device = "cpu") -> nn.Module:

@@ -5,19 +5,26 @@ training.default_weights.evaluate [--weights FILE] --count 2000`.
 The pictures follow from a seed, of identities that are never trained on, with camera faults; the
 crop is given, as in InterHand2.6M's protocol, and the wrists' true depths, which a crop does not
 show; nothing is aligned. Prints errors for pictures of one hand (or of hands apart) and of hands
-together, and how far confidences can be believed.
+together, where the wrists are put without their true depths, and how far confidences can be
+believed; `--reliability PICTURE` draws the last.
 """
 
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from digit_core.decode import heatmap_spread
-from digit_core.hand_size import ADULT_HAND_SIZE_M
+from digit_core import camera
+from digit_core.decode import NOT_CALIBRATED, Calibration, heatmap_spread
+from digit_core.depth import root_depth
+from digit_core.hand_size import ADULT_HAND_SIZE_M, HandScale
+from digit_core.skeleton import SIDES, public_from_network
 from digit_core.weights import load_networks
+from training.default_weights.reliability import Curve, curve, draw, expected_error
 from training.default_weights.targets import DEPTH_RANGE_M, network_order, pose_targets
 from training.metrics import part_iou
 from training.synth.draws import Draws
@@ -29,14 +36,18 @@ TEST_SEED = 9_001
 PATCH, _CHUNK = 256, 50
 _PAIRS = PairOptions(0.35, 0.35, 0.3, TEST_IDENTITIES)
 _CROPS = CloseUps(margin=(1.1, 1.5), distorted=0.0, empty=0.05)
-_BINS = 10
+#: Coverages at which joints' deviations are held against a normal distribution.
+_COVERAGES = tuple(i / 20 for i in range(1, 20))
 
 
-def kept_aside(count: int) -> Iterator[tuple[Tensor, Pictures]]:
-    """The fixed test set in chunks: images (n, 3, 256, 256) in 0..1 and their truth."""
+def kept_aside(count: int, seed: int = TEST_SEED) -> Iterator[tuple[Tensor, Pictures]]:
+    """The fixed test set in chunks: images (n, 3, 256, 256) in 0..1 and their truth.
+
+    Chunks of other seeds are other pictures as long as the seeds lie count / 50 apart.
+    """
     studio = Studio(backgrounds=300)
     for chunk in range((count + _CHUNK - 1) // _CHUNK):
-        draws = Draws(TEST_SEED + chunk)
+        draws = Draws(seed + chunk)
         pairs = random_pairs(draws, studio.model, _CHUNK, _PAIRS)
         pictures = studio.close_ups(draws, pairs, PATCH, _CROPS)
         yield degrade(draws, pictures.rgb), pictures
@@ -45,8 +56,9 @@ def kept_aside(count: int) -> Iterator[tuple[Tensor, Pictures]]:
 class Measured:
     """What was seen over the test set, one row a hand or a joint."""
 
-    def __init__(self) -> None:
-        self._hands: list[Tensor] = []
+    def __init__(self, calibration: Calibration = NOT_CALIBRATED) -> None:
+        self._calibration = calibration
+        self._wrists: list[list[float]] = []
         self._joints: list[Tensor] = []
         self._presence: list[Tensor] = []
         self._between: list[Tensor] = []
@@ -63,7 +75,8 @@ class Measured:
         off = px - true_px
         error = off.norm(dim=2)
         extent = _extent(true_px, targets["valid"])
-        sigma = 4 * heatmap_spread(output.heatmaps)[0]
+        spread = heatmap_spread(output.heatmaps)[0]
+        sigma = 4 * torch.from_numpy(self._calibration.sigma(spread.numpy()))
         together = truth.interacting & truth.present.all(1)
         valid, hands = targets["valid"], targets["hands"] > 0.5
         scaled = truth.size_m / ADULT_HAND_SIZE_M * DEPTH_RANGE_M
@@ -73,12 +86,21 @@ class Measured:
         mm = 1000 * (cam - true_cam).norm(dim=2)
         kind = together[:, None].expand(n, 42)
         size = extent.repeat_interleave(21, 1)
-        row = [error, error / size, mm, sigma, off.square().mean(2).sqrt(), kind.float()]
-        self._joints.append(torch.stack(row, 2)[valid])
+        row = [error, error / size, mm, sigma, kind.float(), spread]
+        self._joints.append(torch.cat([torch.stack(row, 2), off], 2)[valid])
+        self._add_wrists(px, joints[..., 2], sigma, truth, valid)
         p = output.hand_logits.float().sigmoid()
         known = targets["hands_known"]
-        rows = torch.stack([p, targets["hands"], together[:, None].expand(n, 2).float()], 2)
-        self._presence.append(rows[known])
+        alone = (targets["hands"].sum(1) == 1) & known.all(1)
+        there = targets["hands"]
+        rows = [
+            p,
+            there,
+            together[:, None].expand(n, 2),
+            alone[:, None].expand(n, 2),
+            p - p.flip(1),
+        ]
+        self._presence.append(torch.stack([row.float() for row in rows], 2)[known])
         both = targets["root_known"]
         root = (output.root_depth[:, 0].float() / 32 - 1) * scaled
         true_root = truth.joints_cam_m[:, 1, 0] - truth.joints_cam_m[:, 0, 0]
@@ -87,12 +109,34 @@ class Measured:
         iou = part_iou(output.part_logits.argmax(1), labels, tolerance=1)
         self._overlap.append(iou[hands.any(1)])
 
+    def _add_wrists(self, px: Tensor, cells: Tensor, sigma: Tensor, truth: Pictures, valid) -> None:
+        """Distances from the true wrists (mm) with the hand's size known, and with an adult's."""
+        for i, side in valid.unflatten(1, (2, 21)).all(2).nonzero().tolist():
+            focal, centre = float(truth.camera.focal[i]), truth.camera.centre[i].tolist()
+            lens = camera.Camera(focal, focal, *centre)
+            hand = torch.cat([px[i], cells[i, :, None], sigma[i, :, None]], 1).double().numpy()
+            x, y, z, s = public_from_network(hand, SIDES[side]).T
+            errors = []
+            for size in (float(truth.size_m[i]), None):
+                scale = HandScale.of(size)
+                relative = (z / 32 - 1) * DEPTH_RANGE_M * scale.depth_factor
+                told = root_depth(lens, np.stack([x, y], 1), relative, scale, s)
+                true = truth.joints_cam_m[i, side, 0].numpy()
+                place = told.depth_m * lens.unproject(np.array([[x[0], y[0]]]))[0] if told else None
+                errors.append(np.nan if place is None else 1e3 * np.linalg.norm(place - true))
+            self._wrists.append(errors)
+
+    def spreads(self) -> tuple[np.ndarray, np.ndarray]:
+        """Heatmaps' spreads (N,) and distances on both axes (N, 2) of valid joints, cells."""
+        joints = torch.cat(self._joints).numpy()
+        return joints[:, 5], np.abs(joints[:, 6:]) / 4
+
     def figures(self) -> dict[str, float]:
         """Every figure by name."""
         joints, presence = torch.cat(self._joints), torch.cat(self._presence)
-        out = {}
+        out: dict[str, float] = {}
         for name, kind in (("single", 0.0), ("interacting", 1.0)):
-            j, p = joints[joints[:, 5] == kind], presence[presence[:, 2] == kind]
+            j, p = joints[joints[:, 4] == kind], presence[presence[:, 2] == kind]
             out |= {
                 f"{name}: 2D error, median [px of 256]": float(j[:, 0].median()),
                 f"{name}: PCK@0.2 of the hand's box": float((j[:, 1] < 0.2).float().mean()),
@@ -100,27 +144,47 @@ class Measured:
                 f"{name}: presence right": float(
                     ((p[:, 0] > 0.5) == (p[:, 1] > 0.5)).float().mean()
                 ),
+                f"{name}: presence, expected calibration error": expected_error(_presence(p)),
+                f"{name}: joints within one sigma": float(_within(j).mean()),
             }
+        alone = presence[(presence[:, 3] == 1) & (presence[:, 1] == 1)]
+        out["handedness of one hand"] = float((alone[:, 4] > 0).float().mean())
         out["MRRPE, right wrist's depth given [mm]"] = float(torch.cat(self._between).mean())
+        for i, name in enumerate(("known", "an adult's mean")):
+            error = np.array(self._wrists)[:, i]
+            out[f"wrist, hand size {name}: median [mm]"] = float(np.nanmedian(error))
+            out[f"wrist, hand size {name}: mean [mm]"] = float(np.nanmean(error))
+        out["wrist: not told"] = float(np.isnan(np.array(self._wrists)[:, 0]).mean())
         out["part IoU"] = float(torch.cat(self._overlap).nanmean())
-        out["presence: expected calibration error"] = calibration_error(
-            presence[:, 0], presence[:, 1]
-        )
-        out["joints within one sigma, per axis"] = float(
-            (joints[:, 4] < joints[:, 3]).float().mean()
-        )
+        out["presence: expected calibration error"] = expected_error(_presence(presence))
+        out["joints within one sigma"] = float(_within(joints).mean())
         return out
 
+    def curves(self) -> dict[str, list[Curve]]:
+        """Reliability curves: of presence, and of the joints' deviations."""
+        joints, presence = torch.cat(self._joints), torch.cat(self._presence)
+        kinds = (("one hand, or hands apart", 0.0), ("hands together", 1.0))
+        return {
+            "presence": [_presence(presence[presence[:, 2] == k], name) for name, k in kinds],
+            "joint deviations": [_coverage(joints[joints[:, 4] == k], name) for name, k in kinds],
+        }
 
-def calibration_error(p: Tensor, truth: Tensor) -> float:
-    """Expected calibration error of probabilities (N,) against 0 or 1 (N,), ten equal bins."""
-    which = (p * _BINS).long().clamp(max=_BINS - 1)
-    total = 0.0
-    for i in range(_BINS):
-        inside = which == i
-        if inside.any():
-            total += float(inside.float().mean() * (p[inside].mean() - truth[inside].mean()).abs())
-    return total
+
+def _presence(rows: Tensor, name: str = "") -> Curve:
+    return curve(rows[:, 0].numpy(), rows[:, 1].numpy(), name)
+
+
+def _within(joints: Tensor, sigmas: float = 1.0) -> Tensor:
+    """Whether joints (N, 8) lie within so many deviations of the truth on each axis, (N, 2)."""
+    return (joints[:, 6:].abs() < sigmas * joints[:, 3:4]).float()
+
+
+def _coverage(joints: Tensor, name: str) -> Curve:
+    """Share of joints within the interval that a normal distribution gives each probability."""
+    normal = torch.distributions.Normal(0.0, 1.0)
+    reach = [float(normal.icdf(torch.tensor(0.5 + c / 2))) for c in _COVERAGES]
+    seen = np.array([float(_within(joints, r).mean()) for r in reach])
+    return Curve(name, np.array(_COVERAGES), seen, np.full(len(reach), len(joints)))
 
 
 def _wrists(points: Tensor) -> Tensor:
@@ -159,14 +223,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure a pose network on kept-aside renders.")
     parser.add_argument("--weights", type=Path, help="default: the bundled ones")
     parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=TEST_SEED)
+    parser.add_argument("--reliability", type=Path, metavar="PICTURE", help="draw curves there")
     args = parser.parse_args()
     networks = load_networks(args.weights, "cpu")
-    measured = Measured()
-    for images, truth in kept_aside(args.count):
+    measured = Measured(networks.calibration)
+    for images, truth in kept_aside(args.count, args.seed):
         measured.add(networks.pose, images, truth)
-    print(f"{networks.weights}: {args.count} renders of seed {TEST_SEED}, crop given")
+    print(f"{networks.weights}: {args.count} renders of seed {args.seed}, crop given")
     for name, value in measured.figures().items():
-        print(f"  {name:48s} {value:8.3f}")
+        print(f"  {name:52s} {value:8.3f}")
+    if args.reliability:
+        cv2.imwrite(str(args.reliability), draw(measured.curves()))
 
 
 if __name__ == "__main__":

@@ -66,9 +66,6 @@ def detector_targets(pictures: Pictures) -> dict[str, Tensor]:
     points = pictures.joints_px
     low, high = points.amin(2), points.amax(2)
     extent, centre = (high - low).amax(2), (low + high) / 2
-    bounds = points.new_tensor([pictures.rgb.shape[2], pictures.rgb.shape[1]])
-    inside = ((points > 0) & (points < bounds)).all(3).float().mean(2)
-    seen = _seen_px(pictures.labels)
     cell = (centre + 0.5) / STRIDE - 0.5
     ky = torch.arange(height, device=points.device)[:, None]
     kx = torch.arange(width, device=points.device)
@@ -76,8 +73,7 @@ def detector_targets(pictures: Pictures) -> dict[str, Tensor]:
     radius = (extent / STRIDE * 0.22).clamp(min=0.6)[..., None, None]
     bump = torch.exp(-(dx**2 + dy**2) / (2 * radius**2))
     # Too small, hidden or cut off: nothing is asked for there.
-    clear = (inside >= 0.5) & (extent >= _LEAST_SIDE_PX)
-    clear &= seen >= torch.clamp(_LEAST_SEEN_SHARE * extent**2, min=_LEAST_SEEN_PX)
+    clear, _ = hands_in_view(pictures)
     asked = (pictures.present & clear)[..., None, None]
     ignore = (pictures.present & ~clear)[..., None, None] & (bump > 0.05)
     near_x, near_y = dx.abs() <= 0.5, dy.abs() <= 0.5
@@ -92,6 +88,18 @@ def detector_targets(pictures: Pictures) -> dict[str, Tensor]:
         "boxes": boxes,
         "weight": torch.where(weight > 0.4, weight, 0.0),
     }
+
+
+def hands_in_view(pictures: Pictures) -> tuple[Tensor, Tensor]:
+    """Which hands (n, 2) show clearly, and of which nothing shows; the rest is doubtful."""
+    points = pictures.joints_px
+    extent = (points.amax(2) - points.amin(2)).amax(2)
+    bounds = points.new_tensor([pictures.rgb.shape[2], pictures.rgb.shape[1]])
+    inside = ((points > 0) & (points < bounds)).all(3).float().mean(2)
+    seen = _seen_px(pictures.labels)
+    clear = (inside >= 0.5) & (extent >= _LEAST_SIDE_PX)
+    clear &= seen >= torch.clamp(_LEAST_SEEN_SHARE * extent**2, min=_LEAST_SEEN_PX)
+    return clear, seen == 0
 
 
 def network_order(hands: Tensor) -> Tensor:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Targets, losses, the stream and the resumable run."""
 
+import shutil
+
+import numpy as np
 import pytest
 import torch
 
@@ -8,12 +11,14 @@ from digit_core.hand_size import ADULT_HAND_SIZE_M
 from digit_core.network.detector import STRIDE, UNIT_SIDE_PX, DetectorOutput
 from digit_core.network.output import DigitOutput
 from digit_core.skeleton import NETWORK_WRIST, PUBLIC_FROM_NETWORK
-from digit_core.weights import load_networks
+from digit_core.weights import BUNDLED, load_networks
 from training.default_weights import stream as streams
 from training.default_weights.bundle import write_bundle
-from training.default_weights.evaluate import Measured, calibration_error
+from training.default_weights.calibrate import fitted, write
+from training.default_weights.evaluate import Measured
 from training.default_weights.losses import detector_losses, pose_losses
 from training.default_weights.muon import orthogonal
+from training.default_weights.reliability import curve, expected_error
 from training.default_weights.stream import Stage, Stream, letterboxed
 from training.default_weights.targets import detector_targets, pose_targets
 from training.default_weights.train import Run, learning_rate, train
@@ -208,6 +213,25 @@ def test_measured_figures_of_the_truth_are_perfect(studio):
 
 
 def test_calibration_error_of_honest_and_of_sure_guesses():
-    truth = (torch.arange(1000) % 4 == 0).float()
-    assert calibration_error(torch.full((1000,), 0.25), truth) == pytest.approx(0.0, abs=1e-6)
-    assert calibration_error(torch.ones(1000), truth) == pytest.approx(0.75)
+    truth = np.arange(1000) % 4 == 0
+    assert expected_error(curve(np.full(1000, 0.25), truth)) == pytest.approx(0.0, abs=1e-6)
+    assert expected_error(curve(np.ones(1000), truth)) == pytest.approx(0.75)
+
+
+def test_a_fitted_calibration_holds_one_sigma_of_the_errors(tmp_path):
+    rng = np.random.default_rng(1)
+    spread = np.exp(rng.normal(1.0, 0.5, 20_000))
+    distance = np.abs(rng.normal(0, 0.4 * spread**1.3, (2, 20_000))).T
+    calibration = fitted(spread, distance)
+    assert calibration.sigma_power == pytest.approx(1.3, abs=0.05)
+    within = (distance < calibration.sigma(spread)[:, None]).mean()
+    assert within == pytest.approx(0.6827, abs=0.02)
+    weights = tmp_path / BUNDLED.name
+    shutil.copy(BUNDLED, weights)
+    write(weights, calibration)
+    networks = load_networks(weights, "cpu")
+    assert networks.calibration.sigma_power == pytest.approx(calibration.sigma_power, abs=1e-3)
+    assert torch.equal(
+        networks.pose.trunk.stem[0][0].weight,
+        load_networks(None, "cpu").pose.trunk.stem[0][0].weight,
+    )

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make confidences honest: `python -m training.default_weights.calibrate [--weights FILE]`.
+
+Fits `digit_core.decode.Calibration` on renders kept aside, of seeds that no measurement uses, and
+writes it into the weights file. A heatmap's spread overstates a sharp joint's error (its target is
+a Gaussian itself) and understates a blurred one's: the deviation that holds 68 % of the errors
+grows as a power of the spread. Presence is learnt on crops about hands; that a hand is there of
+what is found in whole frames, half of them without hands, is told by logistic regression.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from digit_core import DigitEstimator
+from digit_core.decode import NOT_CALIBRATED, Calibration
+from digit_core.weights import BUNDLED, Networks, load_networks
+from training.default_weights.evaluate import Measured, kept_aside
+from training.default_weights.frames import frames
+
+FIT_SEED, FRAMES_SEED = 21_001, 31_001
+#: A hand is there where so many of its joints are near.
+_HALF = 0.5
+_RIDGE = 1e-3
+_ONE_SIGMA, _GROUPS = 0.6827, 20
+
+
+def fitted(spread: np.ndarray, distance: np.ndarray) -> Calibration:
+    """The power law through what holds 68 % of the distances, in equal groups by spread.
+
+    Args:
+        spread: (N,) of heatmaps, cells.
+        distance: (N, 2) of joints from the truth on each axis, cells.
+    """
+    groups = np.array_split(np.argsort(spread), _GROUPS)
+    x = [np.log(np.median(spread[rows])) for rows in groups]
+    y = [np.log(np.quantile(distance[rows], _ONE_SIGMA)) for rows in groups]
+    power, offset = np.polyfit(x, y, 1)
+    return Calibration(sigma_gain=float(np.exp(offset)), sigma_power=float(power))
+
+
+def fitted_hands(presence: np.ndarray, sharpness: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Logistic regression: weights of presence's log-odds and of ln(sharpness), and the offset.
+
+    Args:
+        presence: (N,) probabilities.
+        sharpness: (N,) mean confidence of each hand's joints.
+        there: (N,) bool.
+    """
+    p = torch.from_numpy(presence).double().clamp(1e-4, 1 - 1e-4)
+    x = torch.stack([p.logit(), torch.from_numpy(sharpness).double().log(), torch.ones_like(p)], 1)
+    y, found = torch.from_numpy(there).double(), torch.zeros(3, dtype=torch.float64)
+    optimizer = torch.optim.LBFGS([found.requires_grad_()], max_iter=300)
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        fit = torch.nn.functional.binary_cross_entropy_with_logits(x @ found, y)
+        value = fit + _RIDGE * found.square().sum()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    return found.detach().numpy()
+
+
+def hands_told(
+    networks: Networks, count: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What is told of rendered frames: presence, sharpness, and whether a hand is there, (N,)."""
+    estimator, rows = DigitEstimator(networks), []
+    for image, entry in frames(count, seed):
+        for hand in estimator(image):
+            share = max((within(hand.joints_2d, label) for label in entry["hands"]), default=0.0)
+            rows.append((hand.confidence, float(hand.joint_confidence.mean()), share >= _HALF))
+    presence, sharpness, there = (np.array(column) for column in zip(*rows, strict=True))
+    return presence, sharpness, there
+
+
+def within(joints: np.ndarray, label: dict) -> float:
+    """Share of joints (21, 2) within a fifth of the labelled box's longer side of their truth."""
+    error = np.linalg.norm(joints - np.array(label["keypoints_2d"]), axis=1)
+    return float((error <= 0.2 * max(label["bbox"][2:])).mean())
+
+
+def write(weights: Path, calibration: Calibration) -> None:
+    """Write a calibration into a weights file's metadata; its tensors stay as they are."""
+    with safe_open(weights, framework="pt") as file:
+        metadata = file.metadata() or {}
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+    metadata |= {name: f"{value:.4f}" for name, value in vars(calibration).items()}
+    temporary = weights.with_suffix(".tmp")
+    save_file(tensors, temporary, metadata=metadata)
+    temporary.replace(weights)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--weights", type=Path, default=BUNDLED)
+    parser.add_argument("--count", type=int, default=1000, help="crops")
+    parser.add_argument("--frames", type=int, default=400)
+    args = parser.parse_args()
+    measured = Measured()
+    pose = load_networks(args.weights, "cpu").pose
+    for images, truth in kept_aside(args.count, FIT_SEED):
+        measured.add(pose, images, truth)
+    calibration = fitted(*measured.spreads())
+    plain = replace(load_networks(args.weights, "cpu"), calibration=NOT_CALIBRATED)
+    hands = fitted_hands(*hands_told(plain, args.frames, FRAMES_SEED))
+    names = ("presence_weight", "sharpness_weight", "offset")
+    calibration = replace(calibration, **dict(zip(names, map(float, hands), strict=True)))
+    write(args.weights, calibration)
+    print(f"{args.weights}: {calibration}")
+
+
+if __name__ == "__main__":
+    main()
