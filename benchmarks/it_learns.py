@@ -27,11 +27,11 @@ from training.module import HandModule, without_parts
 
 OVERFIT_ITEMS = 16
 OVERFIT_PX = 3.0
-TOLD_EVERY_S = 60.0
+TOLD_EVERY_S = 120.0
 
 
 def train(module: HandModule, data: InterHand, count: int, o: argparse.Namespace, done=None):
-    """Adam for `o.minutes`, or until `done()` says so, which is asked every minute.
+    """Adam for `o.minutes`, or until `done()` says so, which is asked every other minute.
 
     The rate falls to a tenth over the last third.
     """
