@@ -20,7 +20,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -29,11 +29,14 @@ import numpy as np
 
 from benchmarks.no_hands import photographs
 from digit_core import DigitEstimator, Hand, TwoHands, draw_hands
+from digit_core.detection import letterbox
 from digit_core.media import Media, write_picture
+from training.default_weights.reliability import curve, expected_error
 
 PCK_SHARE = 0.2
 JOINTS_OF_A_RIGHT_HAND = 18
 NO_HANDS = "no hands"
+_COLUMNS = 4
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,51 @@ def mediapipe(photos: Sequence[Photo], environment: Path) -> list[Result]:
     return results
 
 
+def sheet(results: Sequence[Result], most: int = 12) -> np.ndarray:
+    """The worst pictures side by side, RGB: our skeletons, the labels as white dots.
+
+    Worst are those with the most wrong joints; hands that are not there count as 21.
+    """
+
+    def wrong(result: Result) -> int:
+        photo, hands, scores = result
+        too_many = max(len(hands) - len(photo.hands), 0)
+        return sum(int((~s.within).sum()) for s in scores) + 21 * too_many
+
+    tiles = []
+    for photo, hands, _ in sorted(results, key=wrong, reverse=True)[:most]:
+        (image,) = Media.open(photo.path).frames()
+        told = {hand.side: hand for hand in hands if isinstance(hand, Hand)}
+        both = TwoHands(told.get("right"), told.get("left"), np.zeros(image.shape[:2], np.uint8))
+        drawn = letterbox(_drawn(image, both, photo))[0]
+        cv2.putText(drawn, photo.path.stem[:34], (4, 250), cv2.FONT_HERSHEY_PLAIN, 0.8, (255, 0, 0))
+        tiles.append(drawn)
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % _COLUMNS)
+    rows = [np.hstack(tiles[i : i + _COLUMNS]) for i in range(0, len(tiles), _COLUMNS)]
+    return np.vstack(rows)
+
+
+def confidence_figures(results: Sequence[Result]) -> dict[str, float]:
+    """How far our confidences can be believed: joints within one sigma, and hands' calibration.
+
+    A told hand is there where at least half of a labelled hand's joints are within.
+    """
+    inside, told, there = [], [], []
+    for photo, hands, _ in results:
+        for hand in hands:
+            near = [
+                score_photo(replace(photo, hands=(h,)), [hand])[0].within.sum() for h in photo.hands
+            ]
+            told.append(hand.confidence)
+            there.append(max(near, default=0) > 10)
+            if there[-1]:  # where its joints were meant to be is known
+                label = photo.hands[int(np.argmax(near))]
+                off = np.abs(hand.joints_2d - label.joints)
+                inside.append((off < hand.joint_sigma_px[:, None])[hand.valid].mean())
+    error = expected_error(curve(np.array(told), np.array(there, float)))
+    return {"joints within one sigma": float(np.mean(inside)), "hands: calibration error": error}
+
+
 def by_category(results: Sequence[Result]) -> dict[str, dict[str, float]]:
     """`summary` of each category and of all."""
     table = {}
@@ -258,6 +306,7 @@ def main() -> int:
     parser.add_argument("--device")
     parser.add_argument("--beside", type=Path, metavar="VENV", help="measure MediaPipe Hands too")
     parser.add_argument("--overlay", type=Path, metavar="DIR", help="write pictures there")
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help="the worst pictures in one")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args()
     try:
@@ -275,6 +324,10 @@ def main() -> int:
     table = by_category(results)
     print_failures(results)
     print_table(table)
+    for name, value in confidence_figures(results).items():
+        print(f"{name}: {value:.3f}")
+    if args.sheet:
+        write_picture(args.sheet, sheet(results))
     tables = {"digit": table}
     if theirs:
         tables["mediapipe"] = by_category(theirs)
