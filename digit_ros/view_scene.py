@@ -4,14 +4,15 @@
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.parse
+from pathlib import Path
 
 import numpy as np
 import rerun as rr
 import rerun.blueprint as rrb
+import rerun_cli
 
 from digit_core.parts import LEFT_OFFSET, PALETTE, Part, label_names
 from digit_core.skeleton import BONES, FINGERS, JOINT_NAMES
@@ -182,13 +183,15 @@ def _check_free(bind: str, port: int) -> None:
 
 
 def _start_server(bind: str, port: int, data_port: int) -> Child:
-    command = [sys.executable, "-m", "rerun", "--serve-web", "--hide-welcome-screen"]
+    # The program itself, not `python -m rerun`, which would leave it behind when it is killed.
+    program = str(Path(rerun_cli.__file__).with_name("rerun"))
+    command = [program, "--serve-web", "--hide-welcome-screen"]
     command += ["--bind", bind, "--web-viewer-port", str(port), "--port", str(data_port)]
     command += ["--server-memory-limit", _MEMORY]
     # Rerun's server reports its use to its makers unless its settings say no: it gets its own.
     settings = tempfile.mkdtemp(prefix="digit_view_")
     environment = {**os.environ, "RUST_LOG": "error", "XDG_CONFIG_HOME": settings}
-    subprocess.run([*command[:3], "analytics", "disable"], env=environment, capture_output=True)
+    subprocess.run([program, "analytics", "disable"], env=environment, capture_output=True)
     server = Child("rerun", command, environment)
     deadline = time.monotonic() + _START_S
     while not (_answers(bind, port) and _answers(bind, data_port)):

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 
 import numpy as np
@@ -53,7 +52,19 @@ def test_a_port_that_is_taken_is_one_sentence(start_process):
 
 
 @needs_rerun
-def test_topics_reach_the_page_on_this_machine_alone(start_process, ears, two_hands, tmp_path):
+def test_interrupted_it_ends_without_a_word(start_process):
+    port, data_port = free_ports(2)
+    ports = ["--port", port, "--data-port", data_port]
+    process = start_process("python", "-m", "digit_ros.view", *ports)
+    process.wait_for("in a browser")
+    assert process.stop() == 0
+    assert len(process.output.strip().splitlines()) == 1 and not _is_served(port)
+
+
+@needs_rerun
+def test_topics_reach_the_page_on_this_machine_alone(
+    start_process, ears, two_hands, tmp_path, wait_until
+):
     port, data_port = free_ports(2)
     ports = ["--port", port, "--data-port", data_port]
     process = start_process("python", "-m", "digit_ros.view", *ports)
@@ -75,7 +86,9 @@ def test_topics_reach_the_page_on_this_machine_alone(start_process, ears, two_ha
     ).stdout
     for path in ("camera/image", "camera/parts", "camera/left/bones", "hands/right/joints"):
         assert path in seen
-    assert process.stop() == 0 and "Traceback" not in process.output
+    process._popen.kill()  # its server goes too
+    process.wait()
+    wait_until(lambda: not _is_served(port), 10.0, "the server's end")
 
 
 def _publish(ears, two_hands):
@@ -88,6 +101,11 @@ def _publish(ears, two_hands):
         parts.publish(image_from_array(picture[:, :, 0] // 10, "mono8", header))
         skeletons.publish(two_hand_skeleton(two_hands, header, Intrinsics.CAMERA_INFO))
         ears.spin_for(0.1)
+
+
+def _is_served(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _check_not_open_to_others(ports):
