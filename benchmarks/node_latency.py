@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From image stamp to skeleton received in another process, beside a relay node that does nothing.
+
+    ./scripts/ros-env python -m benchmarks.node_latency [--seconds 10] [--json OUT]
+
+For raw and compressed images of two sizes at 30 Hz, and raw ones at 200 Hz (overload): first the
+relay (below, the same file with --relay), then digit_node, on the bundled clip's pictures. "Added"
+is the node's latency without its estimator's time, minus the relay's; all medians.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from array import array
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import rclpy
+import torch
+from ament_index_python.packages import get_package_prefix
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from benchmarks.network_gpu import hardware
+from digit_ros import fastdds
+from digit_ros.domain import reserve_domain
+from digit_ros.images import image_from_array
+from digit_ros.msg import TwoHandSkeleton
+
+CLIP = Path(__file__).resolve().parents[1] / "clips" / "two_hands.mp4"
+#: (width, height), transport, rate in Hz.
+CASES = (
+    ((640, 480), "raw", 30.0),
+    ((640, 480), "compressed", 30.0),
+    ((1280, 720), "raw", 30.0),
+    ((1280, 720), "compressed", 30.0),
+    ((640, 480), "raw", 200.0),
+)
+_TOPICS = {"raw": ("image", Image), "compressed": ("image/compressed", CompressedImage)}
+_PICTURES, _WARM_UP_S, _START_S = 20, 2.0, 60.0
+
+
+class Relay(Node):
+    """Answers every image with an empty skeleton of its header; decodes nothing."""
+
+    def __init__(self, transport: str) -> None:
+        super().__init__("relay")
+        topic, kind = _TOPICS[transport]
+        self._skeleton = self.create_publisher(TwoHandSkeleton, "skeleton", 5)
+        self.create_subscription(kind, topic, self._on_image, QoSProfile(depth=1))
+
+    def _on_image(self, image) -> None:
+        self._skeleton.publish(TwoHandSkeleton(header=image.header))
+
+
+@dataclass
+class Heard:
+    """What came back."""
+
+    latencies_ms: list[float] = field(default_factory=list)
+    rows: dict[str, str] = field(default_factory=dict)
+
+
+class Camera(Node):
+    """Publishes pictures at a rate and notes when their skeletons arrive."""
+
+    def __init__(self, size: tuple[int, int], transport: str) -> None:
+        super().__init__("camera")
+        topic, kind = _TOPICS[transport]
+        self.images = self.create_publisher(kind, topic, QoSProfile(depth=1))
+        self.messages = _messages(size, transport)
+        self.heard = Heard()
+        self.create_subscription(TwoHandSkeleton, "skeleton", self._on_skeleton, 50)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+
+    def _on_skeleton(self, skeleton: TwoHandSkeleton) -> None:
+        stamp = skeleton.header.stamp
+        then_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        self.heard.latencies_ms.append(1e-6 * (time.time_ns() - then_ns))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self.heard.rows = {row.key: row.value for row in message.status[0].values}
+
+    def play(self, rate_hz: float, seconds: float) -> Heard:
+        """Publish for so long; what was heard meanwhile."""
+        self.heard = Heard()
+        due, end, number = time.monotonic(), time.monotonic() + seconds, 0
+        while due < end:
+            while (left := due - time.monotonic()) > 0:
+                rclpy.spin_once(self, timeout_sec=left)
+            message = self.messages[number % len(self.messages)]
+            message.header.stamp = self.get_clock().now().to_msg()
+            self.images.publish(message)
+            rclpy.spin_once(self, timeout_sec=0.0)
+            due, number = max(due + 1 / rate_hz, time.monotonic() - 1 / rate_hz), number + 1
+        settled = time.monotonic() + 1.5
+        while time.monotonic() < settled:
+            rclpy.spin_once(self, timeout_sec=0.05)
+        return self.heard
+
+
+def _messages(size: tuple[int, int], transport: str) -> list:
+    """Some of the clip's pictures as messages of this size."""
+    video, messages = cv2.VideoCapture(str(CLIP)), []
+    for _ in range(_PICTURES):
+        picture = cv2.resize(video.read()[1], size)
+        header = Header(frame_id="camera_optical_frame")
+        if transport == "raw":
+            rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            messages.append(image_from_array(rgb, "rgb8", header))
+        else:
+            data = cv2.imencode(".jpg", picture)[1].tobytes()
+            messages.append(CompressedImage(header=header, format="jpeg", data=array("B", data)))
+    return messages
+
+
+def answered_by(command: list[str], size, transport: str, rate_hz: float, seconds: float) -> dict:
+    """Latency through a node that is started for it."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    camera = Camera(size, transport)
+    try:
+        deadline = time.monotonic() + _START_S
+        while not camera.images.get_subscription_count():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"{command[0]} did not start")
+            rclpy.spin_once(camera, timeout_sec=0.05)
+        camera.play(rate_hz, _WARM_UP_S)
+        before_mb = _resident_mb(process.pid)
+        heard = camera.play(rate_hz, seconds)
+        grown_mb = _resident_mb(process.pid) - before_mb
+    finally:
+        camera.destroy_node()
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+    return _figures(heard, grown_mb)
+
+
+def _resident_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _figures(heard: Heard, grown_mb: float) -> dict:
+    if not heard.latencies_ms:
+        raise SystemExit("no image was answered")
+    p50, p90, p99 = np.percentile(heard.latencies_ms, (50, 90, 99)).tolist()
+    figures = {"answers": len(heard.latencies_ms), "p50_ms": p50, "p90_ms": p90, "p99_ms": p99}
+    figures["resident_grown_mb"] = grown_mb
+    for stage in ("wait", "decode", "estimate", "publish"):
+        if f"{stage} p50 (ms)" in heard.rows:
+            figures[f"{stage}_p50_ms"] = float(heard.rows[f"{stage} p50 (ms)"])
+    return figures
+
+
+def measure(size: tuple[int, int], transport: str, rate_hz: float, seconds: float) -> dict:
+    """One case: relay and node."""
+    relay = [sys.executable, "-m", "benchmarks.node_latency", "--relay", transport]
+    node = [str(Path(get_package_prefix("digit_ros")) / "lib" / "digit_ros" / "digit_node")]
+    node += ["--ros-args", "-p", f"image_transport:={transport}", "-p", "fallback_hfov_deg:=60.0"]
+    row: dict = {"size": f"{size[0]}x{size[1]}", "transport": transport, "rate_hz": rate_hz}
+    row["relay"] = answered_by(relay, size, transport, rate_hz, seconds)
+    row["node"] = answered_by(node, size, transport, rate_hz, seconds)
+    own_ms = row["node"]["p50_ms"] - row["node"]["estimate_p50_ms"]
+    row["added_ms"] = own_ms - row["relay"]["p50_ms"]
+    return row
+
+
+def run_relay(transport: str) -> None:
+    """Be the relay until interrupted."""
+    rclpy.init()
+    try:
+        rclpy.spin(Relay(transport))
+    except KeyboardInterrupt:
+        pass
+
+
+def main() -> None:
+    """Measure every case, print a table, write JSON when asked."""
+    parser = argparse.ArgumentParser(description="Latency of digit_node beside an empty relay.")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--relay", choices=sorted(_TOPICS), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    fastdds.use_profile()
+    if arguments.relay:
+        run_relay(arguments.relay)
+        return
+    os.environ["ROS_DOMAIN_ID"] = str(reserve_domain())
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    rclpy.init()
+    rows = []
+    print("size transport Hz: relay p50 | node p50 p90 p99 | estimator | added | grown", flush=True)
+    for case in CASES:
+        row = measure(*case, arguments.seconds)
+        rows.append(row)
+        node = row["node"]
+        print(
+            f"{row['size']} {row['transport']} {row['rate_hz']:.0f}: {row['relay']['p50_ms']:.1f} |"
+            f" {node['p50_ms']:.1f} {node['p90_ms']:.1f} {node['p99_ms']:.1f} |"
+            f" {node['estimate_p50_ms']:.1f} | {row['added_ms']:.1f} ms |"
+            f" {node['resident_grown_mb']:.1f} MB",
+            flush=True,
+        )
+    if arguments.json:
+        report = {"hardware": hardware(torch.device("cpu")), "cases": rows}
+        arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()
