@@ -158,16 +158,28 @@ def test_a_stopped_run_goes_on_as_an_unbroken_one(tmp_path, part, monkeypatch):
     monkeypatch.setitem(streams.STAGES, "pose", (Stage(10**15),))
     torch.set_num_threads(1)
 
-    def run(name, samples, seed=1):
+    class UntilNext(Stream):
+        """A leg's machine goes back before what follows sample 16."""
+
+        def batch(self, first, n):
+            if first >= 16:
+                raise KeyboardInterrupt
+            return super().batch(first, n)
+
+    def run(name, seed=1):
         state = Run(part, tmp_path / name, "cpu")
-        train(state, Stream(part, "cpu", seed, pool=16), samples, 8, 1, 5)
+        train(state, Stream(part, "cpu", seed, pool=16), 32, 4, 2, 5)
         return state
 
-    whole, half = run("whole", 32), run("part", 16)
+    whole = run("whole")
+    half = Run(part, tmp_path / "part", "cpu")
+    with pytest.raises(KeyboardInterrupt):
+        train(half, UntilNext(part, "cpu", 1, pool=16), 32, 4, 2, 5)
+    half.save()
     assert half.samples == 16
-    again = run("part", 32)
+    again = run("part")
     assert again.samples == whole.samples == 32
-    assert distance(whole, again) < 1e-6 < distance(whole, run("other", 32, seed=2))
+    assert distance(whole, again) < 1e-6 < distance(whole, run("other", seed=2))
     (tmp_path / "part").rename(tmp_path / "part.old")  # killed between the renames of saving
     assert Run(part, tmp_path / "part", "cpu").samples == 32
     for name in ("net", "average", "muon"):
