@@ -24,6 +24,7 @@ def main(arguments: list[str]) -> int:
         return 1
     limits = retargeting.optimizer.robot.joint_limits
     names, (lower, upper) = retargeting.joint_names, limits.T.tolist()
+    _warm_up(retargeting)
     used = sorted({int(i) for i in retargeting.optimizer.target_link_human_indices.flat})
     _say(replies, {"names": names, "lower": lower, "upper": upper, "used": used})
     for line in sys.stdin:
@@ -51,6 +52,12 @@ def _load(config: str, urdf: str = ""):
     RetargetingConfig.set_default_urdf_dir(os.path.dirname(os.path.abspath(config)))
     override = {"urdf_path": os.path.abspath(urdf)} if urdf else None
     return RetargetingConfig.load_from_file(config, override).build()
+
+
+def _warm_up(retargeting) -> None:
+    """Solve once for a made-up hand: the first time takes up to a second."""
+    _solve(retargeting, [[0.002 * i, 0.001 * i, 0.09 + 0.004 * i] for i in range(21)])
+    _forget(retargeting)
 
 
 def _forget(retargeting) -> None:
