@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from digit_core.crop import Crop
-from digit_core.decode import heatmap_spread, read
+from digit_core.decode import Calibration, heatmap_spread, read
 from digit_core.network.output import DigitOutput
 from digit_core.skeleton import network_from_public
 
@@ -87,3 +87,14 @@ def test_a_batch_keeps_each_crop_s_own():
     readings = read(both, crops)
     for reading, pair, crop in zip(readings, (a, b), crops, strict=True):
         assert np.allclose(reading.joints_2d[0], crop.to_image(pair[0][:, :2] * 4), atol=1e-3)
+
+
+def test_calibration_keeps_what_it_does_not_know_and_follows_its_laws():
+    logit, joints = np.array([2.0, -1.0]), np.full((2, 21), 0.5)
+    assert Calibration().hand_logit(logit, joints).tolist() == [2.0, -1.0]
+    assert Calibration().sigma(np.array([3.0])).tolist() == [3.0]
+    law = Calibration(0.5, 2.0, 0.25, 3.0, 1.0)
+    assert law.sigma(np.array([3.0])).tolist() == [4.5]
+    expected = 0.25 * logit + 3.0 * np.log(0.5) + 1.0
+    np.testing.assert_allclose(law.hand_logit(logit, joints), expected)
+    assert np.isfinite(law.hand_logit(logit, np.zeros((2, 21)))).all()

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from digit_core import boxes
 from digit_core.crop import Crop
-from digit_core.decode import Reading
+from digit_core.decode import Calibration, Reading
 from digit_core.pair import Candidate, Look, are_together, coincident, plan, resolve
 
 ON = {"right": 0.5, "left": 0.5}
@@ -199,3 +201,11 @@ def test_boxes():
     points = np.array([[1.0, 5], [4, 2]])
     mirrored = boxes.tight(points * (-1, 1) + (9, 0))
     assert boxes.mirror(boxes.tight(points), 10).tolist() == mirrored.tolist()
+
+
+def test_a_blurred_hand_is_believed_less_than_a_sharp_one():
+    sharp = replace(reading(6.0, -6.0, hand_at(0)), calibration=Calibration(1, 1, 0.25, 3.0, 3.0))
+    blurred = replace(sharp, joint_confidence=np.full((2, 21), 0.1))
+    told = [resolve([(look(0.0), r)], ON)["right"] for r in (sharp, blurred)]
+    assert told[0].confidence == told[1].confidence > 0.99
+    assert told[0].calibrated > 0.9 and told[1].calibrated < 0.2

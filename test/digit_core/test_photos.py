@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.no_hands import photographs
 from benchmarks.photos import (
     Label,
     Photo,
@@ -91,8 +92,20 @@ def test_nan_joints_are_wrong_ones(told):
 
 
 def test_hands_that_are_not_there_are_counted(told):
-    table = by_category([(replace(labelled(), category="none"), told, [])])
+    table = by_category([(replace(labelled(), category="none"), list(told), [])])
     assert table["none"]["too_many"] == 2 and np.isnan(table["none"]["pck"])
+    assert table["none"]["none_told"] == 0
+
+
+def test_both_hands_of_a_picture_are_right_or_not(told):
+    photo, one = labelled(*told), TwoHands(told.right, None, told.segmentation)
+    table = by_category([(photo, list(h), score_photo(photo, h)) for h in (told, one)])
+    assert table["two"]["both_right"] == table["two"]["both_sides"] == 0.5
+
+
+def test_photographs_without_hands_name_what_is_missing(tmp_path):
+    with pytest.raises(ValueError, match=r"astronaut\.png; expected .* requirements/mediapipe"):
+        photographs(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["{", '[{"image": "a.jpg", "category": "x", "hands": [{}]}]'])
