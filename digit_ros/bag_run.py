@@ -54,8 +54,12 @@ def _finish(given, reader: Reader, answers: dict, journal: Journal, part: Path) 
     took_s = time.monotonic() - begun_s
     whole = part / given.output.name
     shutil.rmtree(whole, ignore_errors=True)  # of a run that ended while it wrote
-    with _bar(reader.message_count, "writing", "messages") as bar:
-        write_bag(reader, journal, whole, given.storage or storage(given.input), bar.update)
+    try:
+        with _bar(reader.message_count, "writing", "messages") as bar:
+            write_bag(reader, journal, whole, given.storage or storage(given.input), bar.update)
+    except BagError:
+        shutil.rmtree(whole, ignore_errors=True)  # half a bag only takes room
+        raise
     os.replace(whole, given.output)
     shutil.rmtree(part)
     said = f"{given.output}: {sum(map(len, journal.done.values()))} images answered"
