@@ -123,7 +123,8 @@ class Measured:
                 told = root_depth(lens, np.stack([x, y], 1), relative, scale, s)
                 true = truth.joints_cam_m[i, side, 0].numpy()
                 place = told.depth_m * lens.unproject(np.array([[x[0], y[0]]]))[0] if told else None
-                errors.append(np.nan if place is None else 1e3 * np.linalg.norm(place - true))
+                far = 1e3 * np.linalg.norm(place - true) if place is not None else np.nan
+                errors.append(float(far))
             self._wrists.append(errors)
 
     def spreads(self) -> tuple[np.ndarray, np.ndarray]:
