@@ -192,24 +192,22 @@ def camera(make_camera):
 
 
 class HandsScene:
-    """One frame of the bundled clip, with both hands apart, as a camera sends it.
+    """One frame of the bundled clip as a camera sends it; in the first second hands are apart.
 
     Attributes:
         picture: (480, 640, 3) uint8 RGB.
         wrist_m: side to the true wrist's depth, metres.
     """
 
-    FRAME = 5
-
-    def __init__(self, camera):
+    def __init__(self, camera, frame=5):
         self._camera = camera
         video = cv2.VideoCapture(str(CLIPS / "two_hands.mp4"))
-        video.set(cv2.CAP_PROP_POS_FRAMES, self.FRAME)
+        video.set(cv2.CAP_PROP_POS_FRAMES, frame)
         self.picture = cv2.cvtColor(video.read()[1], cv2.COLOR_BGR2RGB)
         self._intrinsics = json.loads((CLIPS / "two_hands.json").read_text())
         with np.load(CLIPS / "two_hands_truth.npz") as truth:
-            self.pixels = dict(zip(SIDES, truth["joints_px"][self.FRAME], strict=True))
-            joints = truth["joints_cam_m"][self.FRAME]
+            self.pixels = dict(zip(SIDES, truth["joints_px"][frame], strict=True))
+            joints = truth["joints_cam_m"][frame]
         self.wrist_m = {side: float(joints[i, 0, 2]) for i, side in enumerate(SIDES)}
 
     def image(self, picture=None) -> Image:
@@ -242,7 +240,7 @@ class HandsScene:
 
 @pytest.fixture
 def make_scene():
-    """make_scene(camera) -> HandsScene; needs the bundled clip and weights."""
+    """make_scene(camera, frame=5) -> HandsScene; needs the bundled clip and weights."""
     if not core_weights.BUNDLED.is_file():
         pytest.skip(f"{core_weights.BUNDLED.name} is missing")
     return HandsScene

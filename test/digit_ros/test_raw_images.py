@@ -12,7 +12,10 @@ from sensor_msgs.msg import Image
 from digit_ros import fastdds
 
 SEND = Path(__file__).parent / "programs" / "send_images.py"
-COUNT = 45
+COUNT = 30
+#: Best effort drops what a process that is kept from running for half a second cannot take; without
+#: the profile none of these images arrives.
+MOST_LOST = {"reliable": 0, "best_effort": 3}
 
 
 @pytest.mark.parametrize("reliability", ["best_effort", "reliable"])
@@ -34,8 +37,10 @@ def test_every_image_arrives_whole(start_process, ears, size, reliability):
     ears.spin_until(lambda: len(heard) == COUNT or not sender.running, 30.0, f"{COUNT} images")
     ears.spin_for(0.5)
     assert sender.wait() == 0
-    assert [image.header.frame_id for image in heard] == [str(i) for i in range(COUNT)]
-    for number, image in enumerate(heard):
+    numbers = [int(image.header.frame_id) for image in heard]
+    assert numbers == sorted(set(numbers)) and set(numbers) <= set(range(COUNT))
+    assert COUNT - len(numbers) <= MOST_LOST[reliability], f"{numbers} of {COUNT} arrived"
+    for number, image in zip(numbers, heard, strict=True):
         data = np.frombuffer(image.data, np.uint8)
         assert data.size == width * height * 3
         assert (data == number).all()

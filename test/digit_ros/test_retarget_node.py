@@ -122,6 +122,29 @@ def test_a_grasp_closes_the_fingers_and_an_open_hand_opens_them(teleoperation):
     assert len(teleop.commands["right"]) == before and not teleop.states[-1].data
 
 
+#: Frames of the bundled clip in which the right hand is open, and a fist.
+OPEN, FIST = 2, 30
+
+
+@needs_solver
+def test_a_rendered_fist_closes_the_robots_fingers(teleoperation, start_digit, camera, make_scene):
+    teleop = teleoperation(max_joint_speed=3.0, hold_s=1.0, timeout_s=5.0)
+    start_digit(hold_s=0.5)
+    scenes = {frame: make_scene(camera, frame) for frame in (OPEN, FIST)}
+    camera.send(scenes[OPEN].info())
+    camera.answer(scenes[OPEN].image())
+    assert teleop.engage().success
+    fingers = {}
+    for frame in (OPEN, FIST, OPEN):
+        until = time.monotonic() + 2.5
+        while time.monotonic() < until:
+            camera.send(scenes[frame].image())
+            teleop.ears.spin_for(0.05)
+        fingers.setdefault(frame, []).append(teleop.fingers())
+    assert fingers[FIST][0] > max(fingers[OPEN]) + 0.5, fingers
+    assert teleop.states[-1].data
+
+
 def _check_speed(commands, most):
     positions = np.array([c.position for c in commands])
     assert (

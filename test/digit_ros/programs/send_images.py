@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publish raw images at 20 Hz: send_images.py WIDTH HEIGHT RELIABILITY COUNT."""
+"""Publish raw images at 10 Hz: send_images.py WIDTH HEIGHT RELIABILITY COUNT."""
 
 import sys
 import time
@@ -31,7 +31,7 @@ for number in range(count):
     picture[:] = number
     header = Header(frame_id=str(number), stamp=node.get_clock().now().to_msg())
     publisher.publish(image_from_array(picture, "rgb8", header))
-    time.sleep(1 / 20)
+    time.sleep(1 / 10)
 if reliability == "reliable":
     publisher.wait_for_all_acked(Duration(seconds=5.0))
 print("sent", count, flush=True)
