@@ -18,7 +18,7 @@ from digit_ros.msg import TwoHandSkeleton
 CLIPS = Path(__file__).parents[2] / "clips"
 SIDES = ("right", "left")
 #: Slow enough that a busy machine answers most pictures.
-RATE_HZ = 10.0
+RATE_HZ = 16.0
 
 for needed in (CLIPS / "two_hands.mp4", CLIPS / "two_hands_truth.npz", core_weights.BUNDLED):
     if not needed.is_file():
@@ -85,12 +85,14 @@ def swapped(answers, truth):
     frames = []
     for number, skeleton in answers:
         for side, name in enumerate(SIDES):
+            if not getattr(skeleton, name).present:
+                continue
             pixels = np.reshape(getattr(skeleton, name).pixels, (21, 2))
             own, other = (
                 np.nanmean(np.linalg.norm(pixels - truth["joints_px"][number, which], axis=1))
                 for which in (side, 1 - side)
             )
-            if getattr(skeleton, name).present and other < own:
+            if other < own:
                 frames.append(number)
     return frames
 
