@@ -169,6 +169,10 @@ def _run(node: DigitNode) -> int:
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except RuntimeError:
+        # A signal takes the context away even in the middle of a callback, whose calls then fail.
+        if rclpy.ok():
+            raise
     finally:
         # A terminal and ros2 launch may both pass Ctrl-C on; once is enough.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
