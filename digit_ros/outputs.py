@@ -127,10 +127,6 @@ class Outputs:
             publishers["/tf"] = self._transforms.pub_tf
         return [t for t, publisher in publishers.items() if publisher.get_subscription_count()]
 
-    def are_wanted(self, parameters: Parameters) -> bool:
-        """Whether anybody would hear an answer."""
-        return bool(self.wanted(parameters))
-
     def publish(self, answer: Answer, parameters: Parameters) -> None:
         """Publish one image's results, the skeleton first."""
         self._skeleton.publish(answer.skeleton)

@@ -152,7 +152,7 @@ class Stream:
         if frame is _SILENCE:
             self._fall_silent()
             return None
-        if not self._outputs.are_wanted(self._parameters):
+        if not self._outputs.wanted(self._parameters):
             self._counters.frame_idle()
             return None
         message, received_s = frame

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 
 from digit_core import DigitEstimator
 from digit_core.decode import NOT_CALIBRATED, Calibration
 from digit_core.weights import BUNDLED, Networks, load_networks
+from training.default_weights.bundle import save_whole
 from training.default_weights.evaluate import Measured, kept_aside
 from training.default_weights.frames import frames
 
@@ -93,9 +93,7 @@ def write(weights: Path, calibration: Calibration) -> None:
         metadata = file.metadata() or {}
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
     metadata |= {name: f"{value:.4f}" for name, value in vars(calibration).items()}
-    temporary = weights.with_suffix(".tmp")
-    save_file(tensors, temporary, metadata=metadata)
-    temporary.replace(weights)
+    save_whole(tensors, weights, metadata)
 
 
 def main() -> None:
