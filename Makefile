@@ -24,8 +24,9 @@ demo: setup
 	@./scripts/ros-env python -m digit_ros.demo $(if $(IMAGE),--image '$(IMAGE)') \
 		$(if $(VIDEO),--video '$(VIDEO)') $(if $(CAMERA),--camera '$(CAMERA)')
 
+# Two at a time: most tests wait for processes to start. A file's tests stay together.
 test: setup
-	@./scripts/ros-env python -m pytest $(TESTS)
+	@./scripts/ros-env python -m pytest $(or $(TESTS),-n 2 --dist loadfile)
 
 lint: setup
 	@./scripts/ros-env sh -c 'ruff check . && ruff format --check . && mypy'

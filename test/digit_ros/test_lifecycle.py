@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's lifecycle over its services: each transition, wrong orders, repetition."""
 
-import os
 from pathlib import Path
+from statistics import median
 
 import pytest
 from lifecycle_msgs.msg import State, Transition
@@ -13,8 +13,6 @@ CONFIGURE = Transition.TRANSITION_CONFIGURE
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
 CLEANUP = Transition.TRANSITION_CLEANUP
 UNCONFIGURED, INACTIVE = State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_INACTIVE
-#: `DIGIT_LONG_TESTS=1 make test` takes the minutes that fifty rounds need.
-ROUNDS = 50 if os.environ.get("DIGIT_LONG_TESTS") else 8
 ACTIVE, FINALIZED = State.PRIMARY_STATE_ACTIVE, State.PRIMARY_STATE_FINALIZED
 
 
@@ -128,13 +126,15 @@ def test_rounds_leave_nothing_behind(start_manual, ears):
     lifecycle = Lifecycle(ears)
     ears.node.create_publisher(Image, "image", 10)
     sizes = []
-    for _ in range(ROUNDS):
+    for _ in range(50):
         for transition in (CONFIGURE, ACTIVATE, DEACTIVATE, CLEANUP):
             assert lifecycle.change(transition)
         sizes.append(size_of(node.pid))
     assert lifecycle.state == UNCONFIGURED and "Traceback" not in node.output
     megabytes, threads, files = zip(*sizes, strict=True)
-    # The first rounds fill caches and pools; after that nothing grows.
-    early, late = slice(ROUNDS // 4, ROUNDS // 2), slice(3 * ROUNDS // 4, None)
-    assert max(megabytes[late]) < max(megabytes[early]) + 6
-    assert max(threads[late]) <= max(threads[early]) and max(files[late]) <= max(files[early])
+    # The first rounds fill caches and pools. Resident memory goes up and down by 5 MB with the
+    # allocator's holes; keeping one model a round would add 400 MB between the two medians.
+    early, late = slice(10, 20), slice(40, 50)
+    assert median(megabytes[late]) < median(megabytes[early]) + 20
+    assert median(threads[late]) <= median(threads[early])
+    assert median(files[late]) <= median(files[early])
