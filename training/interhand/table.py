@@ -5,12 +5,13 @@ One folder a split, one .npy an array, mapped into memory: processes that read t
 the same pages. It is made anew when a file that it comes from has changed.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -164,24 +165,42 @@ def prepare_table(files: SplitFiles, complain: Complain = raise_it) -> bool:
     source = _fingerprint(files)
     if _stamp(folder) == source:
         return False
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _one_at_a_time(folder.parent):
+            # Another process may have made it while this one waited.
+            return _stamp(folder) != source and _make(files, folder, source, complain)
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be made ({error}); a --data_root that you may write to is wanted"
+        ) from error
+
+
+def _make(files: SplitFiles, folder: Path, source: Any, complain: Complain) -> bool:
+    """Write the arrays beside their place, then move them there."""
+    unfinished = folder.with_name(f".{files.split}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
     table = build_table(read_split(files, complain))
     if not len(table):
         raise DataError(f"{files.annotation('data.json')}: no usable item in it")
+    unfinished.mkdir()
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{files.split}.", dir=folder.parent))
         for name in Table.__dataclass_fields__:
             np.save(unfinished / f"{name}.npy", getattr(table, name))
         (unfinished / STAMP).write_text(json.dumps(source))
-        unfinished.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(unfinished, folder)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: cannot be written ({error.strerror}); give a --data_root that you "
-            "may write to"
-        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     return True
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock; it is free again when the process ends, however it ends."""
+    with (folder / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def open_table(files: SplitFiles) -> Table:

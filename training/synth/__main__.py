@@ -29,20 +29,24 @@ from training.synth.picture import CloseUps, Pictures, Studio
 
 SIZE_PX = 256
 BATCH = 32
+SINGLE = 0.35
 #: InterHand2.6M's files know no lens distortion.
 CLOSE_UPS = CloseUps(margin=(1.4, 2.0), one_of_two=0.0, distorted=0.0)
 
 
-def render(studio: Studio, count: int, seed: int, identities: range) -> Iterator[Drawn]:
-    """`count` pictures, a third of one hand, half of two that touch or nearly do.
+def render(
+    studio: Studio, count: int, seed: int, identities: range, single: float = SINGLE
+) -> Iterator[Drawn]:
+    """`count` pictures; of those with two hands a third touches or nearly does, a third clasps.
 
     Args:
         studio: draws them.
         count: how many.
         seed: decides which.
         identities: whose hands.
+        single: share of pictures with one hand.
     """
-    options = PairOptions(0.35, 0.35, 0.30, identities)
+    options = PairOptions(single, 0.35, 0.30, identities)
     for start in range(0, count, BATCH):
         draws, size = Draws(seed * 1_000_003 + start, studio.device), min(BATCH, count - start)
         pairs = random_pairs(draws, studio.model, size, options)
@@ -87,19 +91,27 @@ def main(arguments: list[str] | None = None) -> int:
     for split in SPLITS:
         parser.add_argument(f"--{split}", type=int, default=0, help="pictures (default: none)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--single",
+        type=float,
+        default=SINGLE,
+        metavar="SHARE",
+        help="pictures with one hand (default: %(default)s); 1 for a first stage of training",
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     o = parser.parse_args(arguments)
     counts = {split: getattr(o, split) for split in SPLITS}
     if not any(counts.values()):
         parser.error("give --train, --val or --test with a number of pictures")
+    if not 0.0 <= o.single <= 1.0:
+        parser.error(f"--single {o.single:g}: a share from 0 to 1 is wanted")
     studio = Studio(o.device)
     for number, (split, count) in enumerate(counts.items()):
         if count < 1:
             continue
         seed = len(SPLITS) * o.seed + number
-        drawn = render(
-            studio, count, seed, TRAINED_IDENTITIES if split == "train" else TEST_IDENTITIES
-        )
+        identities = TRAINED_IDENTITIES if split == "train" else TEST_IDENTITIES
+        drawn = render(studio, count, seed, identities, o.single)
         shown = tqdm(drawn, desc=split, total=count, unit="picture")
         print(f"{split}: {write_split(o.output, split, shown, o.seed)} pictures in {o.output}")
     return 0

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading a data set: the same items whatever the workers, and bad data named."""
 
+import errno
 import json
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -145,6 +147,27 @@ def test_arrays_are_made_anew_only_when_a_file_changed(data_root):
     del data["images"][0], data["annotations"][0]
     path.write_text(json.dumps(data))
     assert len(open_table(files)) == 6
+
+
+def test_what_a_killed_run_left_is_cleared_away(data_root):
+    folder = table_folder(SplitFiles(data_root, "val"))
+    leftover = folder.with_name(".val.unfinished")
+    leftover.mkdir(parents=True)
+    (leftover / "boxes.npy").write_bytes(b"half")
+    assert len(open_table(SplitFiles(data_root, "val"))) == 7
+    assert {path.name for path in folder.parent.iterdir()} == {"val", ".lock"}
+
+
+def test_a_full_disk_leaves_nothing_behind(data_root, monkeypatch):
+    def full(path, array):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    folder = table_folder(SplitFiles(data_root, "val"))
+    with monkeypatch.context() as broken, pytest.raises(DataError, match="No space left"):
+        broken.setattr(table.np, "save", full)
+        open_table(SplitFiles(data_root, "val"))
+    assert [path.name for path in folder.parent.iterdir()] == [".lock"]
+    assert len(open_table(SplitFiles(data_root, "val"))) == 7
 
 
 def test_arrays_are_the_same_in_small_chunks(data_root, monkeypatch):
