@@ -14,6 +14,7 @@ import numpy as np
 
 from digit_core.parts import NUM_PARTS
 from training.interhand.errors import DataError
+from training.interhand.png import decode_color, decode_gray
 
 IMAGES, LABELS = "images/interhand.lmdb", "segm_32.lmdb"
 JPEG = b"\xff\xd8"
@@ -56,7 +57,7 @@ class PictureStore:
             DataError: it is missing or damaged.
         """
         value, place = self._bytes(key)
-        picture = cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_COLOR) if value else None
+        picture = decode_color(value)
         # OpenCV fills what a truncated JPEG lacks with grey: the end mark tells.
         if picture is None or (value[:2] == JPEG and b"\xff\xd9" not in value[-64:]):
             raise DataError(f"{place}: damaged or truncated picture; unpack or pack it again")
@@ -76,7 +77,7 @@ class PictureStore:
             value = transaction.get(key.encode())
             if value is None:
                 return None
-            labels = cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_GRAYSCALE)
+            labels = decode_gray(bytes(value))
         place = f"{self.labels_lmdb}: {key}"
         if labels is None:
             raise DataError(f"{place}: damaged mask; run `python -m training.prepare masks`")
