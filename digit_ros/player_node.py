@@ -13,12 +13,13 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from digit_ros import fastdds, player_intrinsics
+from digit_ros import fastdds
 from digit_ros.images import image_from_array
 from digit_ros.parameter_table import BadParameter, declare
-from digit_ros.player_intrinsics import BadIntrinsics
-from digit_ros.player_parameters import PlayerParameters
-from digit_ros.player_sources import BadSource, CameraDevice, Frame, open_source, quiet_decoders
+from digit_ros.player import intrinsics
+from digit_ros.player.intrinsics import BadIntrinsics
+from digit_ros.player.parameters import PlayerParameters
+from digit_ros.player.sources import BadSource, CameraDevice, Frame, open_source, quiet_decoders
 
 #: Pace of pictures that name none.
 _PICTURES_HZ = 10.0
@@ -94,12 +95,12 @@ class PlayerNode(Node):
         return self._known[1]
 
     def _read_intrinsics(self, path, width: int, height: int) -> CameraInfo:
-        sidecar = player_intrinsics.sidecar(path)
+        sidecar = intrinsics.sidecar(path)
         if sidecar is not None:
-            return player_intrinsics.from_sidecar(sidecar, width, height)
+            return intrinsics.from_sidecar(sidecar, width, height)
         if self.parameters.hfov_deg > 0:
-            return player_intrinsics.from_hfov(self.parameters.hfov_deg, width, height)
-        return player_intrinsics.unknown(width, height)
+            return intrinsics.from_hfov(self.parameters.hfov_deg, width, height)
+        return intrinsics.unknown(width, height)
 
     def _wait_for_subscriber(self) -> None:
         deadline = time.monotonic() + self.parameters.wait_for_subscriber_s

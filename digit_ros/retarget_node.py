@@ -18,9 +18,9 @@ from digit_ros import parameter_table
 from digit_ros.messages import points_array
 from digit_ros.msg import HandSkeleton, TwoHandSkeleton
 from digit_ros.parameter_table import BadParameter
-from digit_ros.retarget import Follower
-from digit_ros.retarget_parameters import RetargetParameters
-from digit_ros.retarget_process import Solver
+from digit_ros.retarget.follower import Follower
+from digit_ros.retarget.parameters import RetargetParameters
+from digit_ros.retarget.process import Solver
 
 _LATCHED = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
 

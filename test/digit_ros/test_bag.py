@@ -15,10 +15,11 @@ from tf2_msgs.msg import TFMessage
 
 from digit_core.camera import Camera
 from digit_core.estimator import DigitEstimator
-from digit_ros import bag, player_intrinsics
+from digit_ros.bag.__main__ import main as bag
 from digit_ros.images import image_from_array
 from digit_ros.messages import wrist_transforms
 from digit_ros.msg import TwoHandSkeleton
+from digit_ros.player import intrinsics
 
 rosbag2 = pytest.importorskip("rosbags.rosbag2", reason="rosbags is not installed")
 typesys = pytest.importorskip("rosbags.typesys")
@@ -77,7 +78,7 @@ def recording(tmp_path_factory):
     rows = []
     for number, picture in enumerate(frames(FRAMES)):
         image = image_from_array(picture, "rgb8", header(number))
-        info = player_intrinsics.from_sidecar(CLIPS / "two_hands.json", 640, 480)
+        info = intrinsics.from_sidecar(CLIPS / "two_hands.json", 640, 480)
         info.header = image.header
         # The first CameraInfo comes after the first image.
         rows += [("/cam/image_raw", log_ns(image), image)]
@@ -91,7 +92,7 @@ def recording(tmp_path_factory):
 def whole(recording):
     """The recording's bag with hands, written in one go."""
     output = recording.with_name("whole")
-    assert bag.main([str(recording), str(output), "--topics", "skeleton_raw", "segmentation"]) == 0
+    assert bag([str(recording), str(output), "--topics", "skeleton_raw", "segmentation"]) == 0
     return output
 
 
@@ -174,7 +175,7 @@ def test_a_full_disk_loses_nothing_that_is_done(recording, whole, start_process,
     second = start_process("bash", "-c", f"ulimit -f 9000; exec {command}")
     assert second.wait(120) == 1 and "what is estimated is kept" in second.output
     assert not output.exists()
-    assert bag.main([str(recording), str(output), "--topics", "skeleton_raw", "segmentation"]) == 0
+    assert bag([str(recording), str(output), "--topics", "skeleton_raw", "segmentation"]) == 0
     assert read(output) == read(whole)
 
 
@@ -190,7 +191,7 @@ def test_two_cameras_compressed_one_bad_image_sqlite(tmp_path, capsys):
     recording = write(tmp_path / "two", rows, "SQLITE3")
     topics = [f"{camera}/image/compressed" for camera in ("/left", "/robot/right")]
     flags = ["--image", topics[0], "--image", topics[1], "--fallback-hfov-deg", "60"]
-    assert bag.main([str(recording), str(tmp_path / "out"), *flags]) == 0
+    assert bag([str(recording), str(tmp_path / "out"), *flags]) == 0
     assert "1 could not be used, the first: 10 bytes of format" in capsys.readouterr().out
     rows = read(tmp_path / "out")
     assert (tmp_path / "out" / "out.db3").exists()
@@ -244,7 +245,7 @@ def two_image_topics(recording, tmp_path):
 def test_what_cannot_be_done_is_one_sentence(recording, tmp_path, capsys, arguments, sentence):
     path, *flags = arguments(recording, tmp_path)
     command = [str(word) for word in (path, tmp_path / "out", *flags)]
-    assert bag.main(command) == 1
+    assert bag(command) == 1
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1 and said[0].startswith("bag: ") and sentence in said[0]
     assert not (tmp_path / "out").exists()
@@ -252,9 +253,9 @@ def test_what_cannot_be_done_is_one_sentence(recording, tmp_path, capsys, argume
 
 def test_a_bag_that_has_hands_already_and_one_that_is_there(recording, whole, tmp_path, capsys):
     flags = ["--image", "/cam/image_raw"]
-    assert bag.main([str(whole), str(tmp_path / "out"), *flags]) == 1
+    assert bag([str(whole), str(tmp_path / "out"), *flags]) == 1
     assert "whole: has /skeleton already; --namespace puts" in capsys.readouterr().err
-    assert bag.main([str(recording), str(whole)]) == 1
+    assert bag([str(recording), str(whole)]) == 1
     assert "whole: exists already" in capsys.readouterr().err
 
 
@@ -266,5 +267,5 @@ def test_damage_in_the_middle_is_said(recording, tmp_path, capsys):
     (broken / "metadata.yaml").write_text((recording / "metadata.yaml").read_text())
     data[60 : 60 + middle] = b"\xff" * middle
     (broken / "recording.mcap").write_bytes(data)
-    assert bag.main([str(broken), str(tmp_path / "out")]) == 1
+    assert bag([str(broken), str(tmp_path / "out")]) == 1
     assert "broken: damaged: " in capsys.readouterr().err

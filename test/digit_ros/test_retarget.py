@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from digit_ros.retarget import Follower
+from digit_ros.retarget.follower import Follower
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from digit_core.hands import Intrinsics
-from digit_ros import view
 from digit_ros.images import image_from_array
 from digit_ros.messages import two_hand_skeleton
 from digit_ros.msg import TwoHandSkeleton
+from digit_ros.view.__main__ import main
 
 needs_rerun = pytest.mark.skipif(
     importlib.util.find_spec("rerun") is None,
@@ -35,9 +35,9 @@ def free_ports(count):
 
 def test_without_rerun_it_is_one_sentence(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "rerun", None)  # as an import finds it where it is missing
-    for name in ("digit_ros.view_scene", "digit_ros.view_node"):
+    for name in ("digit_ros.view.scene", "digit_ros.view.listener"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    assert view.main([]) == 1
+    assert main([]) == 1
     assert capsys.readouterr().err == "view: rerun is not installed: pip install rerun-sdk\n"
 
 

@@ -7,9 +7,9 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
 from digit_core.estimator import DigitEstimator
-from digit_ros.bag_input import CameraTopics
-from digit_ros.bag_journal import Record
-from digit_ros.bag_types import cdr, type_name
+from digit_ros.bag.input import CameraTopics
+from digit_ros.bag.journal import Record
+from digit_ros.bag.types import cdr, type_name
 from digit_ros.calibration import Calibration
 from digit_ros.hold import Hold
 from digit_ros.images import BadImage, rgb_from_compressed, rgb_from_image

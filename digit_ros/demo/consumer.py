@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo's third process: receives skeletons, /tf and segmentations, and films them.
 
-    python -m digit_ros.demo_consumer --output DIR
+    python -m digit_ros.demo.consumer --output DIR
 
 runs until it is interrupted, then writes DIR/overlay.mp4, DIR/contact_sheet.png and
 DIR/report.json.
@@ -24,7 +24,7 @@ from tf2_msgs.msg import TFMessage
 
 from digit_core.draw import draw_hands
 from digit_ros import fastdds
-from digit_ros.film import Film
+from digit_ros.demo.film import Film
 from digit_ros.images import rgb_from_image
 from digit_ros.msg import TwoHandSkeleton
 from digit_ros.reading import two_hands

@@ -9,7 +9,7 @@ from sensor_msgs.msg import Image
 
 from digit_ros.images import BadImage, rgb_from_image
 from digit_ros.msg import TwoHandSkeleton
-from digit_ros.view_scene import Scene
+from digit_ros.view.scene import Scene
 
 _STAGES = ("estimate", "network")
 

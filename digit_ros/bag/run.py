@@ -13,11 +13,11 @@ from rosbags.rosbag2 import Reader
 from tqdm import tqdm
 
 from digit_core.estimator import DigitEstimator
-from digit_ros.bag_answers import CameraAnswers
-from digit_ros.bag_errors import BagError
-from digit_ros.bag_input import CameraTopics, find_cameras, messages, opened, storage
-from digit_ros.bag_journal import Journal
-from digit_ros.bag_output import write_bag
+from digit_ros.bag.answers import CameraAnswers
+from digit_ros.bag.errors import BagError
+from digit_ros.bag.input import CameraTopics, find_cameras, messages, opened, storage
+from digit_ros.bag.journal import Journal
+from digit_ros.bag.output import write_bag
 from digit_ros.outputs import ON_DEMAND
 from digit_ros.parameters import Parameters
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rcl_interfaces.msg import ParameterType
 
-from digit_ros.bag_errors import BagError
+from digit_ros.bag.errors import BagError
 from digit_ros.parameter_table import BadParameter, checked
 from digit_ros.parameters import Parameters
 
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; 1 with one sentence when it cannot go on, 130 when interrupted."""
     given = _parser().parse_args(arguments)
     try:
-        from digit_ros.bag_run import run
+        from digit_ros.bag.run import run
     except ModuleNotFoundError as error:
         if error.name not in ("rosbags", "tqdm"):
             raise

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from digit_ros.bag_errors import BagError
+from digit_ros.bag.errors import BagError
 
 _FRAME = struct.Struct("<II")
 

@@ -19,7 +19,7 @@ from ament_index_python.packages import get_package_prefix, get_package_share_di
 
 from digit_ros import fastdds
 from digit_ros.children import Child
-from digit_ros.demo_consumer import REPORT, SHEET, VIDEO
+from digit_ros.demo.consumer import REPORT, SHEET, VIDEO
 from digit_ros.domain import reserve_domain
 
 #: Assumed where a user's own pictures come without intrinsics.
@@ -181,7 +181,7 @@ def _player_command(parameters: dict[str, str]) -> list[str]:
 
 
 def _consumer_command(output: Path) -> list[str]:
-    return [sys.executable, "-m", "digit_ros.demo_consumer", "--output", str(output)]
+    return [sys.executable, "-m", "digit_ros.demo.consumer", "--output", str(output)]
 
 
 def _report(output: Path) -> dict:

@@ -20,10 +20,10 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from digit_ros.bag_errors import BagError
-from digit_ros.bag_input import messages
-from digit_ros.bag_journal import Journal
-from digit_ros.bag_types import typestore
+from digit_ros.bag.errors import BagError
+from digit_ros.bag.input import messages
+from digit_ros.bag.journal import Journal
+from digit_ros.bag.types import typestore
 
 _PLUGINS = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
 #: Of a type that neither the recording nor rosbags describes.

@@ -16,13 +16,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted; 1 with one sentence when it cannot."""
     given, ros_arguments = _parser().parse_known_args(arguments)
     try:
-        from digit_ros.view_scene import CannotServe, Scene
+        from digit_ros.view.scene import CannotServe, Scene
     except ModuleNotFoundError as error:
         if error.name != "rerun":
             raise
         print("view: rerun is not installed: pip install rerun-sdk", file=sys.stderr)
         return 1
-    from digit_ros.view_node import ViewNode
+    from digit_ros.view.listener import ViewNode
 
     try:
         scene = Scene(given.bind, given.port, given.data_port)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The solver process of retarget_node: joints of a hand in, positions of a robot hand's joints out.
 
-    python retarget_solver.py CONFIG [URDF]
+    python solver.py CONFIG [URDF]
 
 Runs in an interpreter of its own that has dex-retargeting (AnyTeleop), and imports nothing of ours.
 Lines of JSON: first {"names", "lower", "upper", "used"} or {"error"} goes out, "used" being the

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from digit_ros import retarget_solver
+from digit_ros.retarget import solver
 
 #: Variables of ROS and of our environment that would give the other interpreter our libraries.
 _OURS = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 
 
 class Solver:
-    """Runs `retarget_solver.py` in another interpreter; at most one request is under way.
+    """Runs `solver.py` in another interpreter; at most one request is under way.
 
     Attributes:
         names, lower, upper: of the robot hand's joints, once it is ready.
@@ -150,7 +150,7 @@ class Solver:
 
 
 def _script() -> Path:
-    return Path(retarget_solver.__file__)
+    return Path(solver.__file__)
 
 
 def _how(code: int) -> str:
