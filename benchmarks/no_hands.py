@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Photographs without hands that Python packages ship; none is part of this repository.
 
-scikit-image names its sources and licences in the docstrings of `skimage.data` (public domain and
-CC0 for most), scikit-learn in `datasets/images/README.txt` (CC BY 2.0). Left out: `camera.png`,
-whose man has hands, and what is no photograph or shows the same again.
+scikit-image names sources and licences in the docstrings of `skimage.data`: public domain, CC0 or
+"no known copyright restrictions", but none for `moon`, `page` and `motorcycle` (Middlebury stereo);
+scikit-learn in `datasets/images/README.txt` (CC BY 2.0). Left out: `camera.png`, whose man has
+hands, and what is no photograph or shows the same again.
 """
 
 from pathlib import Path
