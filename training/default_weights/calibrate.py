@@ -9,6 +9,7 @@ what is found in whole frames, half of them without hands, is told by logistic r
 """
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from training.default_weights.evaluate import Measured, kept_aside
 from training.default_weights.frames import frames
 
 FIT_SEED, FRAMES_SEED = 21_001, 31_001
+CROPS, FRAMES = 1000, 400
 #: A hand is there where so many of its joints are near.
 _HALF = 0.5
 _RIDGE = 1e-3
@@ -71,12 +73,18 @@ def fitted_hands(presence: np.ndarray, sharpness: np.ndarray, there: np.ndarray)
 def hands_told(
     networks: Networks, count: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What is told of rendered frames: presence, sharpness, and whether a hand is there, (N,)."""
+    """What is told of rendered frames: presence, sharpness, and whether a hand is there, (N,).
+
+    Raises:
+        ValueError: nothing is told of any.
+    """
     estimator, rows = DigitEstimator(networks), []
     for image, entry in frames(count, seed):
         for hand in estimator(image):
             share = max((within(hand.joints_2d, label) for label in entry["hands"]), default=0.0)
             rows.append((hand.confidence, float(hand.joint_confidence.mean()), share >= _HALF))
+    if not rows:
+        raise ValueError(f"no hand is seen in {count} frames; these weights must learn more first")
     presence, sharpness, there = (np.array(column) for column in zip(*rows, strict=True))
     return presence, sharpness, there
 
@@ -96,25 +104,38 @@ def write(weights: Path, calibration: Calibration) -> None:
     save_whole(tensors, weights, metadata)
 
 
-def main() -> None:
+def calibrate(weights: Path, count: int, frame_count: int) -> Calibration:
+    """Fit on `count` crops and `frame_count` whole frames, and write the result into the file.
+
+    Raises:
+        ValueError: the networks see no hand in those frames; nothing was written.
+    """
+    networks, measured = load_networks(weights, "cpu"), Measured()
+    for images, truth in kept_aside(count, FIT_SEED):
+        measured.add(networks.pose, images, truth)
+    found = fitted(*measured.spreads())
+    plain = replace(networks, calibration=NOT_CALIBRATED)
+    hands = fitted_hands(*hands_told(plain, frame_count, FRAMES_SEED))
+    names = ("presence_weight", "sharpness_weight", "offset")
+    found = replace(found, **dict(zip(names, map(float, hands), strict=True)))
+    write(weights, found)
+    return found
+
+
+def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--weights", type=Path, default=BUNDLED)
-    parser.add_argument("--count", type=int, default=1000, help="crops")
-    parser.add_argument("--frames", type=int, default=400)
+    parser.add_argument("--count", type=int, default=CROPS, help="crops")
+    parser.add_argument("--frames", type=int, default=FRAMES)
     args = parser.parse_args()
-    measured = Measured()
-    pose = load_networks(args.weights, "cpu").pose
-    for images, truth in kept_aside(args.count, FIT_SEED):
-        measured.add(pose, images, truth)
-    calibration = fitted(*measured.spreads())
-    plain = replace(load_networks(args.weights, "cpu"), calibration=NOT_CALIBRATED)
-    hands = fitted_hands(*hands_told(plain, args.frames, FRAMES_SEED))
-    names = ("presence_weight", "sharpness_weight", "offset")
-    calibration = replace(calibration, **dict(zip(names, map(float, hands), strict=True)))
-    write(args.weights, calibration)
-    print(f"{args.weights}: {calibration}")
+    try:
+        print(f"{args.weights}: {calibrate(args.weights, args.count, args.frames)}")
+    except ValueError as error:
+        print(f"calibrate: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

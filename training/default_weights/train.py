@@ -168,17 +168,19 @@ def train(
     batch: int,
     steps_a_render: int,
     minutes: float,
+    until: int | None = None,
 ) -> None:
     """Go on until so many samples were shown or `minutes` are over; saves at the end and between.
 
     With `samples` None the course of the learning rate is laid out for what the minutes allow, as
-    seen in their first half.
+    seen in their first half. `until` stops earlier, in the middle of that course.
     """
     start = last_save = time.monotonic()
     sums: dict[str, Tensor | float] = {}
     first, steps = run.samples, 0
     total = samples or 10**12
-    while run.samples < total and (passed := time.monotonic() - start) < 60 * minutes:
+    until = until or total
+    while run.samples < min(until, total) and (passed := time.monotonic() - start) < 60 * minutes:
         if samples is None and _SETTLED_S < passed < 30 * minutes:
             total = first + round((run.samples - first) / passed * 60 * minutes)
         rendered = stream.batch(run.samples, batch * steps_a_render)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make the bundled weights from nothing: `python -m training.default_weights --work FOLDER`.
+
+Trains both networks on our own renders, joins them, and fits their confidences. The same command
+goes on where it was stopped. With `--legs 4` the averaged weights of each quarter of the way stay
+as FOLDER/leg_N.safetensors, for a curve of score against samples.
+"""
+
+import argparse
+import shutil
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from training.default_weights.bundle import write_bundle
+from training.default_weights.calibrate import CROPS, FRAMES, calibrate
+from training.default_weights.stream import Stream
+from training.default_weights.train import Run, train
+
+RESULT = "digit_lite.safetensors"
+
+
+def leg_path(work: Path, leg: int) -> Path:
+    """The weights after a leg, legs counted from 1."""
+    return work / f"leg_{leg}.safetensors"
+
+
+def train_both(o: argparse.Namespace) -> bool:
+    """Leg by leg, both networks in each; False where the minutes ended it earlier."""
+    samples = {"pose": o.pose_samples, "detector": o.detector_samples}
+    end = time.monotonic() + 60 * o.minutes
+    runs = {part: Run(part, o.work / part, o.device) for part in samples}
+    stream = cache(lambda part: Stream(part, o.device, o.seed, o.pool))
+    for leg in range(1, o.legs + 1):
+        for part, run in runs.items():
+            until, left = samples[part] * leg // o.legs, (end - time.monotonic()) / 60
+            if run.samples < until and left > 0:
+                print(f"leg {leg}, {part}: from {run.samples} to {until} samples", flush=True)
+                train(
+                    run, stream(part), samples[part], o.batch, o.steps_a_render, left, until=until
+                )
+            if run.samples < until:
+                print(f"time is over at {run.samples} samples; the same command goes on from here")
+                return False
+        if not leg_path(o.work, leg).exists():
+            write_bundle(o.work / "pose", o.work / "detector", leg_path(o.work, leg))
+    return True
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.default_weights",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--work", type=Path, required=True, help="folder of states and weights")
+    parser.add_argument("--pose-samples", type=int, default=2_000_000)
+    parser.add_argument("--detector-samples", type=int, default=1_000_000)
+    parser.add_argument("--legs", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--steps-a-render", type=int, default=1, help="batches rendered at once")
+    parser.add_argument("--pool", type=int, default=1024, help="pairs of hands made at a time")
+    parser.add_argument("--crops", type=int, default=CROPS, help="for the confidences")
+    parser.add_argument("--frames", type=int, default=FRAMES, help="for the confidences")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    o = parser.parse_args(arguments)
+    if min(o.pose_samples, o.detector_samples, o.legs, o.batch, o.steps_a_render, o.pool) < 1:
+        parser.error("samples, legs, batch, steps and pool are at least 1")
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
+    o.work.mkdir(parents=True, exist_ok=True)
+    if not train_both(o):
+        return 0
+    result = o.work / RESULT
+    shutil.copyfile(leg_path(o.work, o.legs), result)
+    try:
+        print(f"{result}: {calibrate(result, o.crops, o.frames)}")
+    except ValueError as error:
+        print(f"{result} is written, its confidences are not fitted: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
