@@ -73,7 +73,7 @@ class Reading:
         joint_confidence: (2, 21) float64.
         presence_logit: (2,) float64.
         left_minus_right_m: wrist depths' difference; NaN at the ends of its range.
-        part_logits: (33, 128, 128) tensor, on the network's device.
+        part_logits: (33, h, w) tensor, on the network's device; `segmentation.paint` enlarges it.
         calibration: of the network.
     """
 
@@ -155,7 +155,7 @@ def unpack(
 
     Args:
         packed: (B, N), in host memory.
-        part_logits: (B, 33, 128, 128), on any device.
+        part_logits: (B, 33, h, w), on any device.
         crops: the B crops.
         calibration: of the network.
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from digit_core.decode import pack
+from digit_core.network.lite import DigitLite
 
 #: Names of precisions; "auto" is fp32: what 16 bits cost in accuracy is measured on CPUs alone.
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -132,6 +133,8 @@ class PoseRuntime:
         """
         self.dtype = dtype_of(precision, device)
         self.network = prepare(network, self.dtype)
+        if isinstance(self.network, DigitLite):
+            self.network.upsample_parts = False  # `segmentation.paint` does, for who wants them
         self._device = device
         self._graphs: dict[int, _Graph] = {}
         self._use_graphs = graphs and device.type == "cuda"
@@ -144,8 +147,8 @@ class PoseRuntime:
             patches: (B, 256, 256, 3) uint8 RGB.
 
         Returns:
-            `digit_core.decode.pack`'s numbers (B, N) float32, and the part logits
-            (B, 33, 128, 128) on the device, in the network's precision.
+            `digit_core.decode.pack`'s numbers (B, N) float32, and the part logits (B, 33, h, w)
+            on the device, in the network's precision and at its own size.
         """
         graph = self._graph_for(patches.shape) if self._use_graphs else None
         if graph is not None:

@@ -6,9 +6,13 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
+from digit_core.network.lite import enlarged
 from digit_core.pair import Sighting
 from digit_core.parts import LEFT_OFFSET, NUM_PARTS
 from digit_core.skeleton import SIDES
+
+#: Side of a crop's label map.
+LABELS = 128
 
 
 def paint(shape: tuple[int, int], sightings: Iterable[Sighting]) -> np.ndarray:
@@ -31,7 +35,8 @@ def paint(shape: tuple[int, int], sightings: Iterable[Sighting]) -> np.ndarray:
     for seen in by_crop.values():
         reading = seen[0].reading
         with torch.inference_mode():
-            labels = reading.part_logits.argmax(dim=0).to(torch.uint8).cpu().numpy()
+            logits = enlarged(reading.part_logits[None].float(), LABELS, LABELS)[0]
+            labels = logits.argmax(dim=0).to(torch.uint8).cpu().numpy()
         reading.crop.paste_labels(canvas, _relabel(seen)[labels])
     return canvas
 

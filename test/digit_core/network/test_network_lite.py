@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from digit_core.network.lite import DigitLite, decode_joints, likeliest_window
+from digit_core.network.lite import DigitLite, decode_joints, enlarged, likeliest_window
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +63,22 @@ def test_two_places_are_not_mixed_into_one_between_them():
     alone = decode_joints(likeliest_window(heat), depth)[0, 0]
     assert 12 < float(mixed[0]) < 35
     assert alone[:2].tolist() == pytest.approx([8.375, 10.375], abs=1e-3)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (128, 96), (20, 56)])
+def test_enlarged_is_linear_interpolation(size):
+    maps = torch.rand(2, 3, 56, 48)
+    wanted = torch.nn.functional.interpolate(maps, size=size, mode="bilinear")
+    assert torch.allclose(enlarged(maps, *size), wanted, atol=1e-5)
+
+
+def test_the_likeliest_window_holds_most_probability():
+    heat = 4 * torch.randn(2, 42, 56, 56, generator=torch.Generator().manual_seed(1))
+    p = heat.flatten(2).softmax(2).view_as(heat)
+    held = torch.nn.functional.avg_pool2d(p, 13, 1, 6)
+    row, column = (held.flatten(2).argmax(2) // 56, held.flatten(2).argmax(2) % 56)
+    inside = torch.isfinite(likeliest_window(heat))
+    grid = torch.arange(56)
+    rows = (grid - row[..., None]).abs() <= 56 // 6
+    columns = (grid - column[..., None]).abs() <= 56 // 6
+    assert torch.equal(inside, rows[..., :, None] & columns[..., None, :])
