@@ -76,8 +76,8 @@ class DigitEstimator:
             hand_size_m: wrist to middle fingertip along the bones, metres; an adult's mean by
                 default.
             settings: tuning.
-            precision: of the pose network: "fp32", "fp16" (CUDA), "bf16", or "auto", which is
-                fp32.
+            precision: of the pose network: "fp32", "fp16" (CUDA), "bf16", or "auto": bf16 for
+                digit-lite on CPUs that have it, else fp32.
 
         Raises:
             ValueError: weights, device, size or precision cannot be used; the sentence says why.

@@ -9,6 +9,8 @@ import copy
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,18 +20,23 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from digit_core.decode import pack
 from digit_core.network.lite import DigitLite
 
-#: Names of precisions; "auto" is fp32: what 16 bits cost in accuracy is measured on CPUs alone.
+#: Names of precisions; "auto" is decided by `dtype_of`.
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 #: Batch sizes that get a graph of their own; each holds the memory of one pass.
 _MOST_GRAPHS = 8
 _WARM_UPS = 3
+CPU_FLAGS = Path("/proc/cpuinfo")
+_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 #: Crops (B, 256, 256, 3) uint8 on the device to numbers (B, N) float32 and part logits.
 Step = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
-def dtype_of(precision: str, device: torch.device) -> torch.dtype:
+def dtype_of(precision: str, device: torch.device, network: nn.Module | None = None) -> torch.dtype:
     """The floating type that a precision means on a device.
+
+    "auto" is bf16 for `digit-lite` on a CPU that computes in it, where its accuracy is measured
+    (`test/digit_core/test_precision.py`), else fp32.
 
     Raises:
         ValueError: there is no such precision, or not on this device.
@@ -38,10 +45,21 @@ def dtype_of(precision: str, device: torch.device) -> torch.dtype:
     if precision not in known:
         raise ValueError(f"precision {precision!r}: expected one of {', '.join(known)}")
     if precision == "auto":
-        return torch.float32
+        fast = device.type == "cpu" and isinstance(network, DigitLite) and _cpu_has_bf16()
+        return torch.bfloat16 if fast else torch.float32
     if precision == "fp16" and device.type == "cpu":
         raise ValueError("precision 'fp16' on cpu: expected auto, fp32 or bf16")
     return PRECISIONS[precision]
+
+
+@cache
+def _cpu_has_bf16() -> bool:
+    """Whether the CPU multiplies bf16 itself; where it does not, bf16 is slower than fp32."""
+    try:
+        flags = CPU_FLAGS.read_text().split()
+    except OSError:
+        return False
+    return not _BF16_FLAGS.isdisjoint(flags)
 
 
 def prepare(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
@@ -131,7 +149,7 @@ class PoseRuntime:
         Raises:
             ValueError: the precision cannot be had there.
         """
-        self.dtype = dtype_of(precision, device)
+        self.dtype = dtype_of(precision, device, network)
         self.network = prepare(network, self.dtype)
         if isinstance(self.network, DigitLite):
             self.network.upsample_parts = False  # `segmentation.paint` does, for who wants them

@@ -58,7 +58,7 @@ class Parameters:
     )
     precision: str = parameter(
         "auto",
-        "Of the pose network: auto is fp32; bf16 needs hardware for it, fp16 a CUDA device.",
+        "Of the pose network: auto is bf16 for digit-lite on CPUs that have it, else fp32.",
         one_of("auto", "fp32", "bf16", "fp16"),
     )
     image_transport: str = parameter(

@@ -8,7 +8,9 @@ from torch import nn
 
 from benchmarks.network_filling import image
 from benchmarks.network_golden import golden_model
+from digit_core import runtime
 from digit_core.decode import pack
+from digit_core.network import build_model
 from digit_core.network.blocks import conv_relu
 from digit_core.network.lite import enlarged
 from digit_core.network.output import DigitOutput
@@ -96,15 +98,29 @@ def test_a_network_without_norms_is_itself():
 
 
 @pytest.mark.parametrize(
-    ("precision", "device", "dtype"),
+    ("flags", "device", "name", "dtype"),
     [
-        ("auto", "cpu", torch.float32),
-        ("auto", "cuda", torch.float32),
-        ("bf16", "cpu", torch.bfloat16),
+        ("fpu avx512_bf16 sse", "cpu", "digit-lite", torch.bfloat16),
+        ("fpu avx512f sse", "cpu", "digit-lite", torch.float32),
+        (None, "cpu", "digit-lite", torch.float32),
+        ("fpu avx512_bf16 sse", "cpu", "digit", torch.float32),
+        ("fpu avx512_bf16 sse", "cuda", "digit-lite", torch.float32),
     ],
 )
-def test_precision_by_device(precision, device, dtype):
-    assert dtype_of(precision, torch.device(device)) == dtype
+def test_auto_is_bf16_where_the_cpu_has_it(tmp_path, monkeypatch, flags, device, name, dtype):
+    if flags:
+        (tmp_path / "cpuinfo").write_text(f"flags\t\t: {flags}\n")
+    monkeypatch.setattr(runtime, "CPU_FLAGS", tmp_path / "cpuinfo")
+    runtime._cpu_has_bf16.cache_clear()
+    try:
+        assert dtype_of("auto", torch.device(device), build_model(name)) == dtype
+    finally:
+        runtime._cpu_has_bf16.cache_clear()
+
+
+def test_a_precision_that_is_asked_for(networks):
+    assert dtype_of("bf16", CPU) == torch.bfloat16
+    assert dtype_of("fp32", CPU, networks["digit-lite"]) == torch.float32
 
 
 @pytest.mark.parametrize("precision", ["fp8", "fp16"])
