@@ -1,24 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time and memory of annotations at InterHand2.6M's size: `prepare annotations`, opening, workers.
+"""Time and memory of annotations up to InterHand2.6M's size: `prepare`, opening, workers.
 
-    python -m benchmarks.annotations FOLDER [--items 1300000] [--workers 4]
+    python -m benchmarks.annotations FOLDER [--items 10000 100000 1300000] [--json OUT]
 
-Writes a made-up training split of so many annotated pictures (each frame seen by 80 cameras) into
-FOLDER, where it is not there yet, with pictures for 512 of them. Then prints, each from processes
-of their own: seconds and peak memory of the pass over the JSON; seconds to open the data set; and
-of the reading workers, the seconds until their first batch and the memory that each shares with
-nobody. Linux only.
+Writes made-up training splits of so many annotated pictures (each frame seen by 80 cameras) into
+FOLDER, where they are not there yet, with pictures for 512 of them. Then prints, each from
+processes of their own: seconds and peak memory of the pass over the JSON; seconds to open the data
+set; and of the reading workers, the seconds until their first batch and the memory that each shares
+with nobody. Linux only.
 """
 
 import argparse
 import json
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -32,7 +30,7 @@ PICTURES = 512
 WIDTH, HEIGHT = 334, 512
 #: Opens the data set with workers and says what it cost; arguments: folder, workers, pictures.
 READER = """
-import re, sys, time
+import json, re, sys, time
 start = time.perf_counter()
 from pathlib import Path
 from torch.utils.data import DataLoader
@@ -47,7 +45,7 @@ imported = time.perf_counter()
 data = InterHand(Path(sys.argv[1]), "train", variations=Variations())
 opened = time.perf_counter()
 workers, pictures = int(sys.argv[2]), int(sys.argv[3])
-step = len(data) // pictures
+step = max(1, len(data) // pictures)
 places = [[(i * step, 0) for i in range(k, k + 16)] for k in range(0, pictures, 16)]
 loader = DataLoader(
     data, batch_sampler=places, num_workers=workers, collate_fn=lambda batch: batch,
@@ -59,10 +57,20 @@ first = time.perf_counter()
 for _ in batches:
     pass
 own = [own_mib(worker.pid) for worker in batches._workers]
-print(f"{len(data)} items: imports {imported - start:.1f} s, opening {opened - imported:.2f} s, "
-      f"first batch of {workers} workers {first - opened:.2f} s later")
-print(f"memory of its own: main process {own_mib():.0f} MiB, "
-      f"workers {min(own):.0f} to {max(own):.0f} MiB")
+print(json.dumps({
+    "imports_s": imported - start, "opening_s": opened - imported, "first_batch_s": first - opened,
+    "main_mib": own_mib(), "worker_mib": max(own), "workers": workers,
+}))
+"""
+#: Runs `prepare annotations`; argument: folder. Its peak is its own, not that of runs before it.
+PREPARER = """
+import json, resource, sys, time
+start = time.perf_counter()
+from training.prepare import main
+if main(["annotations", "--splits", "train", "--data_root", sys.argv[1]]):
+    sys.exit("prepare annotations failed")
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+print(json.dumps({"prepare_s": time.perf_counter() - start, "prepare_peak_mib": peak}))
 """
 
 
@@ -124,30 +132,52 @@ def _write_pictures(root: Path, count: int, cameras: list[str]) -> None:
         path.write_bytes(value)
 
 
+def told_by(program: str, *arguments: object) -> dict:
+    """The last line of a program of its own, JSON.
+
+    Raises:
+        CalledProcessError: it failed; what it said is on stderr.
+    """
+    run = [sys.executable, "-c", program, *map(str, arguments)]
+    out = subprocess.run(run, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(out.splitlines()[-1])
+
+
+def measure(folder: Path, items: int, workers: int) -> dict:
+    """Figures of one size."""
+    files = SplitFiles(folder, "train")
+    if not files.annotation("data.json").exists():
+        write_split(folder, items)
+    shutil.rmtree(table_folder(files), ignore_errors=True)
+    row = {"items": items, "json_mb": files.annotation("data.json").stat().st_size / 1e6}
+    row |= told_by(PREPARER, folder)
+    row["arrays_mb"] = sum(path.stat().st_size for path in table_folder(files).iterdir()) / 1e6
+    return row | told_by(READER, folder, workers, PICTURES)
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--items", type=int, default=1_300_000)
+    parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000, 1_300_000])
     parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--json", type=Path)
     o = parser.parse_args()
-    files = SplitFiles(o.folder, "train")
-    if not files.annotation("data.json").exists():
-        write_split(o.folder, o.items)
-    size = files.annotation("data.json").stat().st_size / 1e6
-    print(f"{platform.machine()}, {os.cpu_count()} cores; {o.items} items, {size:.0f} MB of JSON")
-    shutil.rmtree(table_folder(files), ignore_errors=True)
-    start = time.perf_counter()
-    run = ["-m", "training.prepare", "annotations", "--splits", "train", "--data_root"]
-    subprocess.run([sys.executable, *run, str(o.folder)], check=True)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**10
-    made = sum(path.stat().st_size for path in table_folder(files).iterdir()) / 1e6
-    print(
-        f"prepare annotations: {time.perf_counter() - start:.1f} s, peak {peak:.0f} MiB, "
-        f"{made:.0f} MB of arrays"
-    )
-    arguments = [str(o.folder), str(o.workers), str(PICTURES)]
-    subprocess.run([sys.executable, "-c", READER, *arguments], check=True)
+    about = {"machine": platform.machine(), "cores": os.cpu_count()}
+    print(about, flush=True)
+    rows = []
+    for items in o.items:
+        rows.append(row := measure(o.folder / str(items), items, o.workers))
+        print(
+            f"{items} items, {row['json_mb']:.0f} MB of JSON: prepare {row['prepare_s']:.1f} s, "
+            f"peak {row['prepare_peak_mib']:.0f} MiB, {row['arrays_mb']:.0f} MB of arrays; opening "
+            f"{row['opening_s']:.2f} s after {row['imports_s']:.1f} s of imports, first batch of "
+            f"{o.workers} workers {row['first_batch_s']:.2f} s later; memory of its own: main "
+            f"process {row['main_mib']:.0f} MiB, a worker at most {row['worker_mib']:.0f} MiB",
+            flush=True,
+        )
+    if o.json:
+        o.json.write_text(json.dumps({"hardware": about, "rows": rows}, indent=1))
 
 
 if __name__ == "__main__":

@@ -118,6 +118,7 @@ def main() -> None:
         f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, OpenCV "
         f"{cv2.__version__}, {len(ours)} samples a round"
     )
+    alone: dict[str, float] = {}
     for workers in (1, 2):
         options = {"batch_size": BATCH, "shuffle": True, "num_workers": workers}
         options["worker_init_fn"] = one_thread
@@ -132,6 +133,7 @@ def main() -> None:
                 rates[name].append(rate(loader))
         for name, values in rates.items():
             told = values[1:]
+            alone.setdefault(name, statistics.median(told))
             print(
                 f"{workers} worker(s), {name}: {statistics.median(told):.0f} samples/s "
                 f"({min(told):.0f} to {max(told):.0f})"
@@ -143,6 +145,10 @@ def main() -> None:
                 f"{workers} worker(s), {name}: {statistics.median(ratios):.2f} times as fast "
                 f"({min(ratios):.2f} to {max(ratios):.2f})"
             )
+    for name, one in alone.items():
+        print(
+            f"{name}: extrapolated from 1 worker, not measured: 16 cores {16 * one:.0f} samples/s"
+        )
 
 
 if __name__ == "__main__":

@@ -70,20 +70,9 @@ def make_batch(kind: str, size: int, dtype: torch.dtype, seed: int) -> tuple[Ten
     return *maps, 30 + 9 * normal(size, 1), normal(size, 2), 3 * normal(size, 33, 128, 128), targets
 
 
-def release_terms(model: torch.nn.Module, batch: tuple) -> dict[str, Tensor]:
-    """The release's loss dictionary for training, each term averaged."""
-    heatmaps, depths, root, hands, parts, targets = batch
-    probabilities = heatmap_probabilities(heatmaps)
-    model.pose_reg.answer = {
-        "hm_2d": heatmaps,
-        "hm_norm": probabilities,
-        "zval": expected_value(probabilities, depths),
-        "rel_root_depth_out": root,
-        "hand_type": hands,
-        "hand_type_sigmoid": hands.sigmoid(),
-        "segm_dict": {"segm_logits": parts},
-    }
-    count = len(heatmaps)
+def release_items(targets: Targets) -> tuple[dict, dict]:
+    """Targets as the release's data set gives them, and what it tells beside them."""
+    count = len(targets.hands)
     wanted = {
         "joint_coord": targets.joints_25d,
         "rel_root_depth": targets.root_depth,
@@ -103,6 +92,23 @@ def release_terms(model: torch.nn.Module, batch: tuple) -> dict[str, Tensor]:
         "hw_size": (512, 334),
         "flipped": torch.zeros(count, dtype=torch.bool),
     }
+    return wanted, about
+
+
+def release_terms(model: torch.nn.Module, batch: tuple) -> dict[str, Tensor]:
+    """The release's loss dictionary for training, each term averaged."""
+    heatmaps, depths, root, hands, parts, targets = batch
+    probabilities = heatmap_probabilities(heatmaps)
+    model.pose_reg.answer = {
+        "hm_2d": heatmaps,
+        "hm_norm": probabilities,
+        "zval": expected_value(probabilities, depths),
+        "rel_root_depth_out": root,
+        "hand_type": hands,
+        "hand_type_sigmoid": hands.sigmoid(),
+        "segm_dict": {"segm_logits": parts},
+    }
+    wanted, about = release_items(targets)
     terms = model({"img": None}, wanted, about, "train")
     return {key: value.mean() for key, value in terms.items()}
 

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Draw docs/images/scale.png: how cost grows with cameras, image size, data set and processes.
+
+    pip install -r requirements/plots.txt
+    python -m benchmarks.plot_scale FOLDER [--output docs/images/scale.png]
+
+FOLDER holds node.json of `benchmarks.scale_node`, annotations.json of `benchmarks.annotations` and
+processes.json of `benchmarks.scale_processes`, each written by its --json.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+SIZE_IN, DPI = (8.5, 6.4), 80
+
+
+def read(folder: Path, name: str) -> dict:
+    """A result file.
+
+    Raises:
+        SystemExit: it is not there or no JSON.
+    """
+    try:
+        found: dict = json.loads((folder / name).read_text())
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{folder / name}: {error}; expected the --json of a benchmark") from error
+    return found
+
+
+def cameras(axes: Axes, rows: list[dict]) -> None:
+    """Latency and answers by cameras."""
+    count = [row["cameras"] for row in rows]
+    for name, style in (("slack", "o-"), ("overload", "s--")):
+        at = f"{rows[0][name]['rate_hz']:g} Hz each"
+        axes.plot(count, [row[name]["p50_ms"] for row in rows], style, label=f"median, {at}")
+    axes.set(title="Cameras in one node", xlabel="cameras, 640x480", ylabel="stamp to skeleton, ms")
+    axes.set_xticks(count)
+
+
+def sizes(axes: Axes, rows: list[dict]) -> None:
+    """Latency by pixels."""
+    sides = [map(int, row["size"].split("x")) for row in rows]
+    pixels = [width * height / 1e6 for width, height in sides]
+    axes.plot(pixels, [row["node"]["p50_ms"] for row in rows], "o-", label="node")
+    axes.plot(pixels, [row["node"]["estimate_p50_ms"] for row in rows], "^:", label="its estimator")
+    axes.plot(pixels, [row["relay"]["p50_ms"] for row in rows], "s--", label="empty relay")
+    axes.set(title="Image size", xlabel="megapixels, raw", ylabel="median, ms")
+
+
+def data(axes: Axes, rows: list[dict]) -> None:
+    """Start-up and memory by annotations."""
+    items = [row["items"] for row in rows]
+    axes.plot(items, [row["opening_s"] for row in rows], "o-", label="opening, s")
+    axes.plot(items, [row["prepare_s"] for row in rows], "^:", label="prepare, once, s")
+    axes.plot(items, [row["worker_mib"] for row in rows], "s--", label="worker's own memory, MiB")
+    axes.set(title="Data set", xlabel="annotations", xscale="log", yscale="log")
+
+
+def processes(axes: Axes, rows: list[dict]) -> None:
+    """Images a second by processes."""
+    count = [row["processes"] for row in rows]
+    rates = [row["images_a_second"] for row in rows]
+    axes.plot(count, rates, "o-", label="measured")
+    axes.plot(count, [n * rates[0] / count[0] for n in count], "k:", label="in proportion")
+    axes.set(title="Training processes (gloo)", xlabel="processes", ylabel="images a second")
+    axes.set_xticks(count)
+
+
+def main() -> None:
+    """Draw the four panels."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--output", type=Path, default=Path("docs/images/scale.png"))
+    o = parser.parse_args()
+    node = read(o.folder, "node.json")
+    figure, panels = plt.subplots(2, 2, figsize=SIZE_IN, layout="constrained")
+    cameras(panels[0, 0], node["cameras"])
+    sizes(panels[0, 1], node["sizes"])
+    data(panels[1, 0], read(o.folder, "annotations.json")["rows"])
+    processes(panels[1, 1], read(o.folder, "processes.json")["rows"])
+    for axes in panels.flat:
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+        if axes.get_yscale() == "linear":
+            axes.set_ylim(bottom=0)
+    figure.savefig(o.output, dpi=DPI, metadata={"Software": None})
+    print(o.output)
+
+
+if __name__ == "__main__":
+    main()
