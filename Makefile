@@ -4,18 +4,20 @@
 # make test   set up everything, then run the tests; TESTS="test/digit_ros -k player" picks some
 # make        set up only;  make shell: a shell where ROS 2 and the packages are found
 # make retarget   .venv-retarget: dex-retargeting for retarget_node, 1.6 GB, apart from ROS's NumPy
+# make soak   100,000 pictures through digit_node, an hour: does anything grow? FRAMES=2000 is shorter
 # ROS=jazzy takes the wheels of that distribution; PYTHON=python3.12 another interpreter.
 
 ROS ?= kilted
 PYTHON ?= python3
 TESTS ?=
+FRAMES ?= 100000
 export ROS
 
 # A sourced distribution would win over the wheels.
 unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH
 unexport COLCON_PREFIX_PATH ROS_DISTRO RMW_IMPLEMENTATION
 
-.PHONY: setup demo test lint shell clean retarget
+.PHONY: setup demo test soak lint shell clean retarget
 
 setup:
 	@$(PYTHON) scripts/set_up.py
@@ -27,6 +29,9 @@ demo: setup
 # Two at a time: most tests wait for processes to start. A file's tests stay together.
 test: setup
 	@./scripts/ros-env python -m pytest $(or $(TESTS),-n 2 --dist loadfile)
+
+soak: setup
+	@./scripts/ros-env python -m benchmarks.soak --frames $(FRAMES)
 
 lint: setup
 	@./scripts/ros-env sh -c 'ruff check . && ruff format --check . && mypy'
