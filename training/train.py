@@ -111,6 +111,8 @@ def run(o: argparse.Namespace) -> Path:
     if resumed:
         o.model = check_resumable(resumed, o.model)
     module = build_module(o, fresh=not resumed)
+    if o.precision == 16:  # benchmarks/training_step.py: slower in float32 on a CPU
+        module.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loaders = InterHandLoaders(
         Reading(o.data_root, o.num_workers, o.trans_test, o.seed),
         o.trainsplit,
