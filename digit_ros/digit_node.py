@@ -16,6 +16,7 @@ from std_msgs.msg import Header
 
 from digit_core.estimator import DigitEstimator
 from digit_ros import fastdds, parameter_table
+from digit_ros.fallback import Fallback
 from digit_ros.parameter_table import BadParameter
 from digit_ros.parameters import Parameters
 from digit_ros.stream import Stream
@@ -40,6 +41,7 @@ class DigitNode(LifecycleNode):
         self._facts: dict[str, str] = {}
         self._streams: list[Stream] = []
         self._worker: Worker | None = None
+        self._fallback: Fallback | None = None
         self._clockwork: list[Timer] = []
         super().__init__("digit")
         self.parameters = parameter_table.declare(self, Parameters)
@@ -51,20 +53,17 @@ class DigitNode(LifecycleNode):
         """Load the network and warm it up; without usable weights stay unconfigured."""
         try:
             estimator = self._load()
+            for camera in self.parameters.cameras:
+                stream = Stream(self, camera, estimator, lambda: self.parameters)
+                self._streams.append(stream)
         except Exception as error:  # rclpy would swallow it without a word.
             self.get_logger().error(f"cannot configure: {error}")
+            self._free()
             return TransitionCallbackReturn.FAILURE
-        networks = estimator.networks
-        self._facts = {
-            "model": networks.name,
-            "weights": networks.weights,
-            "device": str(networks.device),
-        }
-        self._streams = [
-            Stream(self, camera, estimator, lambda: self.parameters)
-            for camera in self.parameters.cameras
-        ]
-        self._worker = Worker(estimator, self._streams)
+        networks, weights = estimator.networks, self.parameters.weights or None
+        self._facts = {"model": networks.name, "weights": networks.weights}
+        self._fallback = Fallback(estimator, lambda: DigitEstimator.load(weights, "cpu"))
+        self._worker = Worker(self._fallback, self._streams)
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -131,7 +130,7 @@ class DigitNode(LifecycleNode):
     def _free(self) -> None:
         for stream in self._streams:
             stream.destroy()
-        self._streams, self._worker = [], None
+        self._streams, self._worker, self._fallback = [], None, None
         if torch.cuda.is_initialized():
             gc.collect()
             torch.cuda.empty_cache()
@@ -144,9 +143,24 @@ class DigitNode(LifecycleNode):
             stream.match()
 
     def _tick(self) -> None:
+        if self._fallback is None:
+            return
         header = Header(stamp=self.get_clock().now().to_msg())
-        status = [stream.tick(self._facts) for stream in self._streams]
+        facts = {**self._facts, "device": self._fallback.device}
+        amiss = self._fallback.note or self._namesake()
+        status = [stream.tick(facts, amiss) for stream in self._streams]
         self._diagnostics.publish(DiagnosticArray(header=header, status=status))
+
+    def _namesake(self) -> str:
+        """That another node has this one's name, in a sentence; empty when none has."""
+        me = (self.get_name(), self.get_namespace())
+        if self.get_node_names_and_namespaces().count(me) < 2:
+            return ""
+        return (
+            f"another node is called {self.get_fully_qualified_name()}, whose services and topics "
+            "are the same (or this one's forerunner was killed half a minute ago at most); rename "
+            "one with --ros-args -r __node:=NAME, and its topics"
+        )
 
 
 def main() -> int:

@@ -202,12 +202,15 @@ class Stream:
             if self._inbox.put_if_empty(self.name, _SILENCE):
                 self._last_s = math.inf
 
-    def tick(self, facts: dict[str, str]) -> DiagnosticStatus:
+    def tick(self, facts: dict[str, str], amiss: str = "") -> DiagnosticStatus:
         """Once a second: say what is amiss, sum up.
 
         Args:
             facts: rows that the node adds, for example model and device.
+            amiss: what the node has to say itself.
         """
+        if amiss:
+            self._complaints.say(amiss)
         self._notice_silence()
         summary = self._counters.summary(time.monotonic())
         note = clock_note(self._age_s)

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile, QoSReliabilityPolicy
+from rclpy.qos import QoSPolicyKind, QoSProfile, QoSReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
@@ -19,8 +20,12 @@ RELIABLE = QoSReliabilityPolicy.RELIABLE
 #: Reliability that a `qos_profile` forces; `auto` is decided by the publishers.
 _FORCED = {"sensor_data": BEST_EFFORT, "reliable": RELIABLE}
 _TRANSPORTS = {"raw": ("image", Image), "compressed": ("image/compressed", CompressedImage)}
-#: Parameters such as qos_overrides./image.subscription.reliability go over what is chosen here.
+#: Parameters such as qos_overrides./depth.subscription.reliability go over what is chosen here.
 _OVERRIDES = QoSOverridingOptions.with_default_policies()
+#: Of images only the queue: rclpy keeps the first value of an override for good, but the images'
+#: reliability follows the publishers; `_overridden_reliability` is theirs.
+_IMAGE_OVERRIDES = QoSOverridingOptions([QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH])
+_FREE = "auto"
 #: A depth image may be some frames older or newer than the image it belongs to.
 _DEPTH_QUEUE, _BOXES_QUEUE = 5, 10
 
@@ -57,12 +62,17 @@ class Subscriptions:
         handlers: Handlers,
         say: Callable[[str], None],
     ) -> None:
-        """Nothing is subscribed yet; `say` takes a sentence about publishers that do not fit."""
+        """Nothing is subscribed yet; `say` takes a sentence about publishers that do not fit.
+
+        Raises:
+            ValueError: an override of the images' reliability is none that there is.
+        """
         self._node, self._say, self._handlers = node, say, handlers
-        self._forced = _FORCED.get(parameters.qos_profile)
         topic, self._type = _TRANSPORTS[parameters.image_transport]
         prefix = f"{camera}/" if camera else ""
         self.image_topic = node.resolve_topic_name(prefix + topic)
+        overridden = _overridden_reliability(node, self.image_topic)
+        self._forced = overridden or _FORCED.get(parameters.qos_profile)
         self.camera_info_topic = node.resolve_topic_name(prefix + "camera_info")
         self.depth_topic = node.resolve_topic_name(prefix + "depth")
         self._beside = {self.camera_info_topic: (CameraInfo, handlers.camera_info, 1)}
@@ -125,7 +135,7 @@ class Subscriptions:
             self._handlers.image,
             _last(reliability),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._incompatible),
-            qos_overriding_options=_OVERRIDES,
+            qos_overriding_options=_IMAGE_OVERRIDES,
         )
 
     def _incompatible(self, _event: Any) -> None:
@@ -133,6 +143,25 @@ class Subscriptions:
             f"{self.image_topic}: its publisher is best effort but reliable images are asked for;"
             " set qos_profile to auto or sensor_data"
         )
+
+
+def _overridden_reliability(node: LifecycleNode, topic: str) -> QoSReliabilityPolicy | None:
+    """What the parameter qos_overrides.TOPIC.subscription.reliability says; None where nobody did.
+
+    Raises:
+        ValueError: it is no reliability.
+    """
+    name = f"qos_overrides.{topic}.subscription.reliability"
+    if not node.has_parameter(name):
+        about = ParameterDescriptor(
+            description="best_effort, reliable; auto: as qos_profile says.", read_only=True
+        )
+        node.declare_parameter(name, _FREE, about)
+    value = node.get_parameter(name).value
+    allowed = {one.name.lower(): one for one in (BEST_EFFORT, RELIABLE)}
+    if value != _FREE and value not in allowed:
+        raise ValueError(f"{name}: '{value}' is none of {_FREE}, {', '.join(allowed)}")
+    return allowed.get(value)
 
 
 def _last(reliability: QoSReliabilityPolicy, depth: int = 1) -> QoSProfile:

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import rclpy
 
-from digit_core.estimator import DigitEstimator
 from digit_core.hands import TwoHands
+from digit_ros.fallback import Fallback
 from digit_ros.inbox import Inbox
 from digit_ros.stream import Prepared, Stream
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class Worker:
     """Runs from `start` to `stop`; can be started again."""
 
-    def __init__(self, estimator: DigitEstimator, streams: Sequence[Stream]) -> None:
+    def __init__(self, estimator: Fallback, streams: Sequence[Stream]) -> None:
         """Nothing runs yet."""
         self._estimator = estimator
         self._streams = {stream.name: stream for stream in streams}

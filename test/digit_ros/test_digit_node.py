@@ -162,6 +162,13 @@ def test_qos_overrides_go_over_what_the_node_chooses(start_node, weights, ears):
         assert end.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
 
 
+def test_an_override_that_is_none_is_named(start_node, weights):
+    name = "qos_overrides./image.subscription.reliability"
+    node = start_node("digit_node", {"weights": weights, name: "sometimes"})
+    assert node.wait(90.0) == 1
+    assert f"{name}: 'sometimes' is none of auto, best_effort, reliable" in node.output
+
+
 def test_reliable_asked_of_a_best_effort_camera_tells_what_to_set(start_digit, ears):
     node = start_digit(qos_profile="reliable")
     ears.node.create_publisher(Image, "image", BEST_EFFORT)
