@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draw docs/images/scale.png: how cost grows with cameras, image size, data set and processes.
+"""Draw docs/images/scale.png, how cost grows with cameras, image size, data set and processes.
 
     pip install -r requirements/plots.txt
     python -m benchmarks.plot_scale FOLDER [--output docs/images/scale.png]
 
 FOLDER holds node.json of `benchmarks.scale_node`, annotations.json of `benchmarks.annotations` and
-processes.json of `benchmarks.scale_processes`, each written by its --json.
+processes.json of `benchmarks.scale_processes`, each written by its --json. The rows of the tables in
+docs/performance.md are printed.
 """
 
 import argparse
@@ -46,13 +47,12 @@ def cameras(axes: Axes, rows: list[dict]) -> None:
 
 
 def sizes(axes: Axes, rows: list[dict]) -> None:
-    """Latency by pixels."""
+    """Processor time by pixels, which other work on the machine hardly changes."""
     sides = [map(int, row["size"].split("x")) for row in rows]
     pixels = [width * height / 1e6 for width, height in sides]
-    axes.plot(pixels, [row["node"]["p50_ms"] for row in rows], "o-", label="node")
-    axes.plot(pixels, [row["node"]["estimate_p50_ms"] for row in rows], "^:", label="its estimator")
-    axes.plot(pixels, [row["relay"]["p50_ms"] for row in rows], "s--", label="empty relay")
-    axes.set(title="Image size", xlabel="megapixels, raw", ylabel="median, ms")
+    for name, style in (("node", "o-"), ("relay", "s--")):
+        axes.plot(pixels, [row[name]["cpu_ms_an_answer"] for row in rows], style, label=name)
+    axes.set(title="Image size", xlabel="megapixels, raw", ylabel="processor time an answer, ms")
 
 
 def data(axes: Axes, rows: list[dict]) -> None:
@@ -74,19 +74,75 @@ def processes(axes: Axes, rows: list[dict]) -> None:
     axes.set_xticks(count)
 
 
+def camera_cells(row: dict) -> list[str]:
+    """Of the table of cameras."""
+    slack, full = row["slack"], row["overload"]
+    return [
+        f"{row['cameras']}",
+        f"{slack['p50_ms']:.0f} ms ({slack['p99_ms']:.0f})",
+        f"{slack['estimate_p50_ms']:.0f} ms",
+        f"{full['answers_a_second']:.1f}",
+        f"{full['p50_ms']:.0f} ms ({full['p99_ms']:.0f})",
+        f"{full['cpu_ms_an_answer']:.0f} ms",
+        f"{full['resident_mb']:.0f} MB",
+    ]
+
+
+def size_cells(row: dict) -> list[str]:
+    """Of the table of image sizes."""
+    relay, node = row["relay"], row["node"]
+    return [
+        row["size"],
+        f"{relay['p50_ms']:.1f} ms",
+        f"{relay['cpu_ms_an_answer']:.1f} ms",
+        f"{node['p50_ms']:.0f} ms",
+        f"{node['estimate_p50_ms']:.0f} ms",
+        f"{node['cpu_ms_an_answer']:.0f} ms",
+    ]
+
+
+def data_cells(row: dict) -> list[str]:
+    """Of the table of data sets."""
+    return [
+        f"{row['items']:,}",
+        f"{row['json_mb']:.0f} MB",
+        f"{row['prepare_s']:.1f} s",
+        f"{row['prepare_peak_mib']:.0f} MiB",
+        f"{row['arrays_mb']:.0f} MB",
+        f"{row['opening_s']:.2f} s",
+        f"{row['first_batch_s']:.2f} s",
+        f"{row['worker_mib']:.0f} MiB",
+    ]
+
+
+def process_cells(row: dict) -> list[str]:
+    """Of the table of processes."""
+    return [
+        f"{row['processes']}",
+        f"{row['images_a_second']:.1f}",
+        f"{row['step_s']:.2f} s",
+        f"{row['apart_s']:.2f} s",
+    ]
+
+
 def main() -> None:
-    """Draw the four panels."""
+    """Print the tables' rows and draw the four panels."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--output", type=Path, default=Path("docs/images/scale.png"))
     o = parser.parse_args()
     node = read(o.folder, "node.json")
-    figure, panels = plt.subplots(2, 2, figsize=SIZE_IN, layout="constrained")
-    cameras(panels[0, 0], node["cameras"])
-    sizes(panels[0, 1], node["sizes"])
-    data(panels[1, 0], read(o.folder, "annotations.json")["rows"])
-    processes(panels[1, 1], read(o.folder, "processes.json")["rows"])
-    for axes in panels.flat:
+    annotated, trained = (read(o.folder, f"{name}.json") for name in ("annotations", "processes"))
+    panels = (
+        (cameras, camera_cells, node["cameras"]),
+        (sizes, size_cells, node["sizes"]),
+        (data, data_cells, annotated["rows"]),
+        (processes, process_cells, trained["rows"]),
+    )
+    figure, places = plt.subplots(2, 2, figsize=SIZE_IN, layout="constrained")
+    for axes, (draw, cells, rows) in zip(places.flat, panels, strict=True):
+        print("\n".join(f"| {' | '.join(cells(row))} |" for row in rows) + "\n")
+        draw(axes, rows)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
         if axes.get_yscale() == "linear":

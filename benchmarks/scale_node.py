@@ -7,6 +7,8 @@ Cameras: 1, 2, 4 and 8 of 640x480, raw, that publish at the same instants: at 2 
 image is answered, and at 30 Hz, where the newest is. Sizes: one camera at 5 Hz, raw, beside the
 empty relay of `benchmarks.node_latency`. Publisher and listener are one process, the node another,
 on the same machine. Warm-up is played and not counted; latency is from stamp to skeleton received.
+The processor time of an answer, unlike latency, hardly depends on what else the machine does. Linux
+only.
 """
 
 import argparse
@@ -14,7 +16,10 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -30,7 +35,6 @@ from std_msgs.msg import Header
 
 from benchmarks.clip import CLIP
 from benchmarks.network_gpu import hardware
-from benchmarks.node_latency import measure
 from digit_core.media import Media
 from digit_ros import fastdds
 from digit_ros.domain import reserve_domain
@@ -48,7 +52,7 @@ WARM_UP_S, START_S, SETTLE_S = 2.0, 60.0, 1.5
 class Rig(Node):
     """Several cameras in step, and what their skeletons say."""
 
-    def __init__(self, names: list[str]) -> None:
+    def __init__(self, names: list[str], size: tuple[int, int]) -> None:
         super().__init__("rig")
         qos = QoSProfile(depth=1)
         self.images = [self.create_publisher(Image, f"{name}/image", qos) for name in names]
@@ -57,7 +61,7 @@ class Rig(Node):
         for name in names:
             self.create_subscription(TwoHandSkeleton, f"{name}/skeleton", self._heard, 50)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._told, 10)
-        self._messages = messages()
+        self._messages = messages(size)
 
     def _heard(self, skeleton: TwoHandSkeleton) -> None:
         stamp = skeleton.header.stamp
@@ -90,49 +94,63 @@ class Rig(Node):
         self.spin_until(time.monotonic() + SETTLE_S)
 
 
-def messages() -> list[Image]:
-    """Some of the clip's pictures."""
+def messages(size: tuple[int, int]) -> list[Image]:
+    """Some of the clip's pictures, (width, height)."""
     found = []
     for frame, _ in zip(Media.open(CLIP).frames(), range(PICTURES), strict=False):
-        picture = cv2.resize(np.asarray(frame), SIZE)
+        picture = cv2.resize(np.asarray(frame), size)
         found.append(image_from_array(picture, "rgb8", Header(frame_id="camera")))
     return found
 
 
-def cameras_row(count: int, seconds: float) -> dict:
-    """Latency with slack, answers under overload, memory; of a node that is started for it."""
-    names = [f"camera_{k}" for k in range(count)]
-    node = Path(get_package_prefix("digit_ros")) / "lib" / "digit_ros" / "digit_node"
-    given = [
-        "-p",
-        f"cameras:=[{', '.join(names)}]",
-        "-p",
-        "fallback_hfov_deg:=60.0",
-        "-p",
-        "timeout_s:=5.0",
-    ]
-    process = subprocess.Popen(
-        [str(node), "--ros-args", *given], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    rig, row = Rig(names), {"cameras": count}
+@contextmanager
+def answering(command: list[str], names: list[str], size: tuple[int, int]) -> Iterator:
+    """A rig whose images the command's process answers, and that process's id."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    rig = Rig(names, size)
     try:
         deadline = time.monotonic() + START_S
         while not all(camera.get_subscription_count() for camera in rig.images):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"{node} did not start")
+                raise SystemExit(f"{' '.join(command)} did not start")
             rclpy.spin_once(rig, timeout_sec=0.05)
-        for name, rate_hz in (("slack", SLACK_HZ), ("overload", OVERLOAD_HZ)):
-            rig.play(rate_hz, WARM_UP_S)
-            row[name] = figures(rig, process.pid, rate_hz, seconds)
+        yield rig, process.pid
     finally:
         rig.destroy_node()
         process.send_signal(signal.SIGINT)
         process.wait(20)
+
+
+def digit_node(cameras: list[str]) -> list[str]:
+    """The command of a node for these cameras; at 2 Hz silence is no loss of a camera."""
+    given = {"cameras": cameras, "fallback_hfov_deg": 60.0, "timeout_s": 5.0}
+    program = Path(get_package_prefix("digit_ros")) / "lib" / "digit_ros" / "digit_node"
+    words = [word for name, value in given.items() for word in ("-p", f"{name}:={value}")]
+    return [str(program), "--ros-args", *words]
+
+
+def cameras_row(count: int, seconds: float) -> dict:
+    """Latency with slack, answers under overload, memory; of a node that is started for it."""
+    names, row = [f"camera_{k}" for k in range(count)], {"cameras": count}
+    with answering(digit_node(names), names, SIZE) as (rig, pid):
+        for name, rate_hz in (("slack", SLACK_HZ), ("overload", OVERLOAD_HZ)):
+            row[name] = figures(rig, pid, rate_hz, seconds)
+    return row
+
+
+def size_row(size: tuple[int, int], seconds: float) -> dict:
+    """Relay and node at one size."""
+    relay = [sys.executable, "-m", "benchmarks.node_latency", "--relay", "raw"]
+    row: dict = {"size": f"{size[0]}x{size[1]}"}
+    for name, command in (("relay", relay), ("node", digit_node([""]))):
+        with answering(command, [""], size) as (rig, pid):
+            row[name] = figures(rig, pid, SIZES_HZ, seconds)
     return row
 
 
 def figures(rig: Rig, pid: int, rate_hz: float, seconds: float) -> dict:
-    """What one rate gives."""
+    """What one rate gives, after a warm-up."""
+    rig.play(rate_hz, WARM_UP_S)
     before_s = processor_s(pid)
     rig.play(rate_hz, seconds)
     busy_s = processor_s(pid) - before_s
@@ -169,7 +187,8 @@ def show_cameras(row: dict) -> None:
     print(
         f"{row['cameras']} cameras: 2 Hz: {slack['answers_a_second']:.1f} answers/s, p50 "
         f"{slack['p50_ms']:.0f} p99 {slack['p99_ms']:.0f} ms, estimator "
-        f"{slack['estimate_p50_ms']:.0f} ms a batch | 30 Hz: {full['answers_a_second']:.1f} "
+        f"{slack['estimate_p50_ms']:.0f} ms a batch, {slack['cpu_ms_an_answer']:.0f} ms of "
+        f"processor an answer | 30 Hz: {full['answers_a_second']:.1f} "
         f"answers/s, p50 {full['p50_ms']:.0f} p99 {full['p99_ms']:.0f} ms, "
         f"{full['cpu_ms_an_answer']:.0f} ms of processor an answer | "
         f"{full['resident_mb']:.0f} MB",
@@ -179,11 +198,11 @@ def show_cameras(row: dict) -> None:
 
 def show_size(row: dict) -> None:
     """One line."""
-    node = row["node"]
+    relay, node = row["relay"], row["node"]
     print(
-        f"{row['size']}: relay {row['relay']['p50_ms']:.1f} ms, node {node['p50_ms']:.1f} "
-        f"(p90 {node['p90_ms']:.1f}), estimator {node['estimate_p50_ms']:.1f}, "
-        f"added {row['added_ms']:.1f}",
+        f"{row['size']}: relay p50 {relay['p50_ms']:.1f} ms, {relay['cpu_ms_an_answer']:.1f} ms of "
+        f"processor an answer | node p50 {node['p50_ms']:.1f} p99 {node['p99_ms']:.1f} ms, "
+        f"estimator {node['estimate_p50_ms']:.1f}, {node['cpu_ms_an_answer']:.1f} of processor",
         flush=True,
     )
 
@@ -205,7 +224,7 @@ def main() -> None:
         report["cameras"].append(cameras_row(count, o.seconds))
         show_cameras(report["cameras"][-1])
     for size in SIZES:
-        report["sizes"].append(measure(size, "raw", SIZES_HZ, o.seconds))
+        report["sizes"].append(size_row(size, o.seconds))
         show_size(report["sizes"][-1])
     if o.json:
         o.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
