@@ -31,7 +31,7 @@ setup(
             "tensorboard>=2.16",
             "tqdm>=4.60",
             "ijson>=3.2",
-            "deflate>=0.5",
+            "deflate>=0.9",
         ],
         "export": ["onnx>=1.16", "onnxruntime>=1.19", "onnxscript>=0.5"],
         "render": ["anny==0.6.2", "trimesh>=4"],

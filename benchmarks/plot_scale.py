@@ -5,8 +5,8 @@
     python -m benchmarks.plot_scale FOLDER [--output docs/images/scale.png]
 
 FOLDER holds node.json of `benchmarks.scale_node`, annotations.json of `benchmarks.annotations` and
-processes.json of `benchmarks.scale_processes`, each written by its --json. The rows of the tables in
-docs/performance.md are printed.
+processes.json of `benchmarks.scale_processes`, each written by its --json. The rows of the tables
+in docs/performance.md are printed.
 """
 
 import argparse

@@ -135,7 +135,7 @@ def _packed(row: int) -> bytes | None:
 def repack_masks(files: SplitFiles) -> int:
     """Masks of three equal channels, as the release packs them, to one channel, in place.
 
-    They take half of the space and less than half of the time to read; the release reads them, too.
+    They take half of the space and less time to read; the release reads them, too.
 
     Returns:
         How many were changed.
