@@ -46,7 +46,7 @@ SLACK_HZ, OVERLOAD_HZ, SIZES_HZ = 2.0, 30.0, 5.0
 SIZE = (640, 480)
 SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
 PICTURES = 16
-WARM_UP_S, START_S, SETTLE_S = 2.0, 60.0, 1.5
+WARM_UP_S, START_S, SETTLE_S, STOP_S = 2.0, 60.0, 1.5, 20.0
 
 
 class Rig(Node):
@@ -118,7 +118,10 @@ def answering(command: list[str], names: list[str], size: tuple[int, int]) -> It
     finally:
         rig.destroy_node()
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def digit_node(cameras: list[str]) -> list[str]:
