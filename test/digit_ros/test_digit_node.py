@@ -246,6 +246,16 @@ def test_a_refused_parameter_ends_the_node_with_one_sentence(start_digit):
     assert "Traceback" not in node.output
 
 
+@pytest.mark.parametrize(("given", "in_force"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_sleep_unless_the_user_wants_otherwise(start_node, given, in_force):
+    env = {"OMP_DISPLAY_ENV": "TRUE", "OMP_WAIT_POLICY": given}  # None unsets it
+    # A refused parameter ends the node as soon as torch is loaded.
+    node = start_node("digit_node", {"qos_profile": "fast"}, env=env)
+    assert node.wait(90.0) == 1
+    shown = [line for line in node.output.splitlines() if "OMP_WAIT_POLICY" in line]
+    assert shown and all(f"'{in_force}'" in line for line in shown), node.output
+
+
 def test_an_interrupt_ends_the_node_cleanly(start_digit, camera):
     node = start_digit()
     camera.answer(camera.picture())
