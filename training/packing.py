@@ -2,10 +2,13 @@
 """Filling an LMDB so that a killed run goes on where it stopped."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
 from tqdm import tqdm
+
+from training.interhand.errors import DataError
 
 MAP_SIZE = 1 << 42  # address space; the file grows as it is filled
 COMMIT = 256  # items a transaction: what a killed run has to do again
@@ -39,10 +42,7 @@ def renew(path: Path, keys: list[str], stamp_key: str, stamp: str) -> bool:
     """
     path.mkdir(parents=True, exist_ok=True)
     name, value = stamp_key.encode(), stamp.encode()
-    with (
-        lmdb.open(str(path), map_size=MAP_SIZE) as environment,
-        environment.begin(write=True) as transaction,
-    ):
+    with _writing(path) as transaction:
         known = transaction.get(name)
         if known == value:
             return False
@@ -60,13 +60,10 @@ def rewrite(path: Path, keys: list[str], title: str, change: Callable[[bytes], b
     bar = tqdm(total=len(keys), desc=title, unit="picture")
     for start in range(0, len(keys), COMMIT):
         some = [key.encode() for key in keys[start : start + COMMIT]]
-        with (
-            lmdb.open(str(path), map_size=MAP_SIZE) as environment,
-            environment.begin(write=True) as transaction,
-        ):
+        with _writing(path) as transaction:
             for key in some:
                 before = transaction.get(key)
-                after = None if before is None else change(before)
+                after = None if before is None else change(bytes(before))
                 if after is not None and after != before:
                     transaction.put(key, after)
                     count += 1
@@ -75,12 +72,29 @@ def rewrite(path: Path, keys: list[str], title: str, change: Callable[[bytes], b
     return count
 
 
+@contextmanager
+def _writing(path: Path) -> Iterator[lmdb.Transaction]:
+    """One transaction: all of it is there afterwards, or none.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    try:
+        with (
+            lmdb.open(str(path), map_size=MAP_SIZE) as environment,
+            environment.begin(write=True) as transaction,
+        ):
+            yield transaction
+    except lmdb.Error as error:
+        raise DataError(
+            f"{path}: cannot be written ({error}); is the disk full? What it has stays; "
+            "the same command goes on from there"
+        ) from error
+
+
 def _commit(path: Path, pairs: list[tuple[str, bytes]]) -> int:
     path.mkdir(parents=True, exist_ok=True)
-    with (
-        lmdb.open(str(path), map_size=MAP_SIZE) as environment,
-        environment.begin(write=True) as transaction,
-    ):
+    with _writing(path) as transaction:
         for key, value in pairs:
             transaction.put(key.encode(), value)
     return len(pairs)

@@ -29,6 +29,7 @@ from digit_core.network import build_model
 from digit_core.network.checkpoint import read_checkpoint
 from training import options as flags
 from training.backbone import find_backbone, load_backbone
+from training.checkpoint_io import WholeCheckpoints
 from training.interhand.errors import DataError
 from training.interhand.variations import Variations, find_backgrounds
 from training.loaders import InterHandLoaders, Reading
@@ -141,6 +142,7 @@ def run(o: argparse.Namespace) -> Path:
         limit_val_batches=None,
         logger=[] if o.mute else _loggers(folder),
         callbacks=_callbacks(o, folder),
+        plugins=[WholeCheckpoints()],
         enable_model_summary=o.print_summary,
         default_root_dir=folder,
     )

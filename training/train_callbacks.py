@@ -16,10 +16,7 @@ SHOWN = 4
 
 
 class LastCheckpoint(pl.Callback):
-    """Keeps `path` up to date: every so many updates, and after every epoch.
-
-    Lightning writes it under another name first, so a killed run finds a whole file.
-    """
+    """Keeps `path` up to date: every so many updates, and after every epoch."""
 
     def __init__(self, path: Path, every: int) -> None:
         self.path, self.every = path, every

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tracker on the bundled clip, held against the clip's truth."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from benchmarks.clip import CLIP, follow, measure, read_truth
+from benchmarks.clip import CLIP, Truth, follow, measure, read_truth
+from benchmarks.crossings import rates
 from digit_core import DigitEstimator, TwoHands, weights
 
 
@@ -47,3 +50,18 @@ def test_the_measure_sees_errors_and_exchanges(made, estimator_of, blank):
     assert good["median_2d_of_box"] < 1e-3 and good["relative_mm"] < 3 and good["wrist_mm"] < 20
     exchanged = [TwoHands(hands.left, hands.right, hands.segmentation) for hands in results]
     assert measure(exchanged, some)["left"]["sides_exchanged"] == 1
+
+
+def test_losses_and_exchanges_are_counted():
+    truth = read_truth(CLIP)
+
+    def told(k, right, left):
+        """Of frame k the truth of hands 0 and 1, or None, as the right and the left."""
+        hands = [None if i is None else SimpleNamespace(joints_2d=truth.joints_2d[k, i])
+                 for i in (right, left)]  # fmt: skip
+        return TwoHands(*hands, np.zeros((1, 1), np.uint8))
+
+    results = [told(0, 0, 1), told(1, 1, 0), told(2, 1, None), told(3, 0, 1)]
+    some = Truth(truth.joints_2d[:4], truth.joints_3d[:4], 0.19, 25.0, truth.camera)
+    found = rates(results, some)
+    assert found == {"hand_frames": 8, "dropped": 1, "exchanged": 3, "changes": 4}

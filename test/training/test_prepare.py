@@ -2,6 +2,7 @@
 """training.prepare: packed pictures, and every fault at once (masks: test/training/mano)."""
 
 import json
+import resource
 import shutil
 import signal
 import subprocess
@@ -57,6 +58,17 @@ def slow(path, as_png):
 prepare._packed = slow
 prepare.prepare_images(SplitFiles(Path(sys.argv[1]), "val"), False)
 """
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(command_here, environment, data_root):
+    run = ("-m", "training.prepare", "images", "--data_root", str(data_root), "--splits", "val")
+    done = subprocess.run(
+        [sys.executable, *run], env=environment, capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 14, 1 << 14)),
+    )  # fmt: skip
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "interhand.lmdb: cannot be written" in done.stderr
+    assert "val: 7 pictures added" in command_here("prepare", *run[2:]).out
 
 
 def test_check_reports_every_fault(command_here, data_root):

@@ -2,6 +2,9 @@
 """training.train, test and demo as a user runs them, on a small data set."""
 
 import json
+import os
+import random
+import resource
 import signal
 import subprocess
 import sys
@@ -92,6 +95,49 @@ def test_killed_run_goes_on_as_if_it_had_not_been(command_here, environment, dat
     command_here("train", *options, "--key", "whole")
     whole = saved(tmp_path / "logs" / "whole" / "model_dump" / "last.ckpt")
     assert whole["global_step"] == saved(killed)["global_step"] == 6
+    assert equal(whole, saved(killed))
+
+
+def test_a_full_disk_leaves_no_half_checkpoint(environment, data_root, tmp_path):
+    options = ("--data_root", data_root, *SMALL, *QUICK, "--batch_size", 2, "--max_epoch", 1)
+    limit = 1 << 24  # a checkpoint has twice as much
+    done = subprocess.run(
+        [sys.executable, "-m", "training.train", *map(str, options), "--mute", "--key", "full"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )  # fmt: skip
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "cannot be written (File too large); the checkpoints before it are whole" in done.stderr
+    assert list((tmp_path / "logs" / "full" / "model_dump").iterdir()) == []
+
+
+@pytest.mark.skipif("DIGIT_LONG_TESTS" not in os.environ, reason="minutes: set DIGIT_LONG_TESTS")
+def test_killed_twenty_times_at_random_moments(command_here, environment, data_root, tmp_path):
+    options = ("--data_root", data_root, *SMALL, *QUICK, "--batch_size", 2, "--max_epoch", 30)
+    options = [*map(str, options), "--save_every", "1", "--mute"]
+    killed = tmp_path / "logs" / "killed" / "model_dump" / "last.ckpt"
+    train = [sys.executable, "-m", "training.train", *options]
+    moments, kills, start = random.Random(8), 0, ["--key", "killed"]
+    while kills < 20:
+        process = subprocess.Popen(
+            [*train, *start], cwd=tmp_path, env=environment,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        before = killed.stat().st_mtime_ns if killed.exists() else 0
+        while process.poll() is None and not (
+            killed.exists() and killed.stat().st_mtime_ns != before
+        ):
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0.0, 0.6))  # anywhere from a step to the writing of its state
+        process.kill()
+        process.wait()
+        kills, start = kills + 1, ["--resume_ckpt", str(killed)]
+        print(f"kill {kills}: the state is of step {saved(killed)['global_step']}")
+    assert 2 < saved(killed)["global_step"] < 90
+    command_here("train", *options, "--resume_ckpt", killed)
+    command_here("train", *options, "--key", "whole")
+    whole = saved(tmp_path / "logs" / "whole" / "model_dump" / "last.ckpt")
+    assert whole["global_step"] == saved(killed)["global_step"] == 90
     assert equal(whole, saved(killed))
 
 
