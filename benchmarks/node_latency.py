@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """From image stamp to skeleton received in another process, beside a relay node that does nothing.
 
-    ./scripts/ros-env python -m benchmarks.node_latency [--seconds 10] [--json OUT]
+    ./scripts/ros-env python -m benchmarks.node_latency [--seconds 10] [--rounds 3] [--json OUT]
 
-For raw and compressed images of two sizes at 30 Hz, and raw ones at 200 Hz (overload): first the
-relay (below, the same file with --relay), then digit_node, on the bundled clip's pictures. "Added"
-is the node's latency without its estimator's time, minus the relay's; all medians.
+For raw and compressed images of two sizes at 30 Hz, and raw ones at 200 Hz (overload), on the
+bundled clip's pictures, in turns: the relay (below, the same file with --relay), digit_node, and
+its estimator in a process without ROS at the same rate (--alone). "Added" is the node's latency
+without its estimator's own time, minus the relay's; all medians, then the median of the rounds.
+Of what is added "wait" is from the message's arrival in Python until the worker takes it up: all of
+the frame before where the estimator takes longer than a frame lasts.
 """
 
 import argparse
@@ -25,12 +28,15 @@ import rclpy
 import torch
 from ament_index_python.packages import get_package_prefix
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from benchmarks.network_gpu import hardware
+from digit_core import Camera as Intrinsics
+from digit_core import DigitEstimator
 from digit_ros import fastdds
 from digit_ros.domain import reserve_domain
 from digit_ros.images import image_from_array
@@ -46,7 +52,11 @@ CASES = (
     ((640, 480), "raw", 200.0),
 )
 _TOPICS = {"raw": ("image", Image), "compressed": ("image/compressed", CompressedImage)}
+#: Horizontal field of view that stands in for CameraInfo.
+_HFOV_DEG = 60.0
 _PICTURES, _WARM_UP_S, _START_S = 20, 2.0, 60.0
+#: Rows of the node's diagnostics; "total" is the estimator's own time.
+_STAGES = ("wait", "decode", "total", "network", "estimate", "publish", "stamp to answer")
 
 
 class Relay(Node):
@@ -79,6 +89,9 @@ class Camera(Node):
         self.images = self.create_publisher(kind, topic, QoSProfile(depth=1))
         self.messages = _messages(size, transport)
         self.heard = Heard()
+        # `rclpy.spin_once` would add the node to an executor and take it away each time.
+        self.ears = SingleThreadedExecutor()
+        self.ears.add_node(self)
         self.create_subscription(TwoHandSkeleton, "skeleton", self._on_skeleton, 50)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
 
@@ -96,23 +109,28 @@ class Camera(Node):
         due, end, number = time.monotonic(), time.monotonic() + seconds, 0
         while due < end:
             while (left := due - time.monotonic()) > 0:
-                rclpy.spin_once(self, timeout_sec=left)
+                self.ears.spin_once(left)
             message = self.messages[number % len(self.messages)]
             message.header.stamp = self.get_clock().now().to_msg()
             self.images.publish(message)
-            rclpy.spin_once(self, timeout_sec=0.0)
+            self.ears.spin_once(0.0)
             due, number = max(due + 1 / rate_hz, time.monotonic() - 1 / rate_hz), number + 1
         settled = time.monotonic() + 1.5
         while time.monotonic() < settled:
-            rclpy.spin_once(self, timeout_sec=0.05)
+            self.ears.spin_once(0.05)
         return self.heard
 
 
+def _pictures(size: tuple[int, int]) -> list[np.ndarray]:
+    """Some of the clip's pictures at this size, BGR."""
+    video = cv2.VideoCapture(str(CLIP))
+    return [cv2.resize(video.read()[1], size) for _ in range(_PICTURES)]
+
+
 def _messages(size: tuple[int, int], transport: str) -> list:
-    """Some of the clip's pictures as messages of this size."""
-    video, messages = cv2.VideoCapture(str(CLIP)), []
-    for _ in range(_PICTURES):
-        picture = cv2.resize(video.read()[1], size)
+    """The pictures as messages."""
+    messages = []
+    for picture in _pictures(size):
         header = Header(frame_id="camera_optical_frame")
         if transport == "raw":
             rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
@@ -132,7 +150,7 @@ def answered_by(command: list[str], size, transport: str, rate_hz: float, second
         while not camera.images.get_subscription_count():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"{command[0]} did not start")
-            rclpy.spin_once(camera, timeout_sec=0.05)
+            camera.ears.spin_once(0.05)
         camera.play(rate_hz, _WARM_UP_S)
         before_mb = _resident_mb(process.pid)
         heard = camera.play(rate_hz, seconds)
@@ -155,23 +173,62 @@ def _figures(heard: Heard, grown_mb: float) -> dict:
     p50, p90, p99 = np.percentile(heard.latencies_ms, (50, 90, 99)).tolist()
     figures = {"answers": len(heard.latencies_ms), "p50_ms": p50, "p90_ms": p90, "p99_ms": p99}
     figures["resident_grown_mb"] = grown_mb
-    for stage in ("wait", "decode", "estimate", "publish"):
+    for stage in _STAGES:
         if f"{stage} p50 (ms)" in heard.rows:
             figures[f"{stage}_p50_ms"] = float(heard.rows[f"{stage} p50 (ms)"])
     return figures
 
 
+def alone(size: str, rate_hz: float, seconds: float) -> None:
+    """Print the median time of a frame through the estimator, one every 1 / rate_hz."""
+    width, height = (int(n) for n in size.split("x"))
+    estimator = DigitEstimator.load()
+    estimator.warm_up()
+    track, camera = estimator.tracker(), Intrinsics.from_hfov(_HFOV_DEG, width, height)
+    pictures = [cv2.cvtColor(one, cv2.COLOR_BGR2RGB) for one in _pictures((width, height))]
+    times_ms: list[float] = []
+    begin = due = time.monotonic()
+    while due - begin < _WARM_UP_S + seconds:
+        time.sleep(max(due - time.monotonic(), 0.0))
+        hands = track(pictures[len(times_ms) % _PICTURES], camera, due)
+        times_ms.append(hands.timings_ms["total"])
+        due = max(due + 1 / rate_hz, time.monotonic())
+    print(np.median(times_ms[len(times_ms) // 4 :]))
+
+
 def measure(size: tuple[int, int], transport: str, rate_hz: float, seconds: float) -> dict:
-    """One case: relay and node."""
-    relay = [sys.executable, "-m", "benchmarks.node_latency", "--relay", transport]
+    """One case, one round: relay, node and its estimator alone."""
+    own = [sys.executable, "-m", "benchmarks.node_latency"]
     node = [str(Path(get_package_prefix("digit_ros")) / "lib" / "digit_ros" / "digit_node")]
-    node += ["--ros-args", "-p", f"image_transport:={transport}", "-p", "fallback_hfov_deg:=60.0"]
-    row: dict = {"size": f"{size[0]}x{size[1]}", "transport": transport, "rate_hz": rate_hz}
-    row["relay"] = answered_by(relay, size, transport, rate_hz, seconds)
+    node += ["--ros-args", "-p", f"image_transport:={transport}"]
+    node += ["-p", f"fallback_hfov_deg:={_HFOV_DEG}"]
+    name, rate = f"{size[0]}x{size[1]}", str(rate_hz)
+    row: dict = {"size": name, "transport": transport, "rate_hz": rate_hz}
+    row["relay"] = answered_by([*own, "--relay", transport], size, transport, rate_hz, seconds)
     row["node"] = answered_by(node, size, transport, rate_hz, seconds)
-    own_ms = row["node"]["p50_ms"] - row["node"]["estimate_p50_ms"]
+    row["alone_p50_ms"] = float(
+        subprocess.run(
+            [*own, "--alone", name, rate, str(seconds)],
+            env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+    )
+    own_ms = row["node"]["p50_ms"] - row["node"]["total_p50_ms"]
     row["added_ms"] = own_ms - row["relay"]["p50_ms"]
     return row
+
+
+def median_row(rows: list[dict]) -> dict:
+    """The medians of the numbers of several rounds."""
+    first = rows[0]
+    return {key: _median([row[key] for row in rows]) for key in first}
+
+
+def _median(values: list):
+    if isinstance(values[0], dict):
+        return median_row(values)
+    return values[0] if isinstance(values[0], str) else float(np.median(values))
 
 
 def run_relay(transport: str) -> None:
@@ -183,33 +240,45 @@ def run_relay(transport: str) -> None:
         pass
 
 
+def line(row: dict) -> str:
+    """A case as one line."""
+    node = row["node"]
+    stages = ", ".join(f"{s} {node[f'{s}_p50_ms']:.2f}" for s in _STAGES if f"{s}_p50_ms" in node)
+    return (
+        f"{row['size']} {row['transport']} {row['rate_hz']:.0f} Hz:"
+        f" relay {row['relay']['p50_ms']:.1f}, node {node['p50_ms']:.1f} (p90 {node['p90_ms']:.1f},"
+        f" p99 {node['p99_ms']:.1f}), estimator {node['total_p50_ms']:.1f} (alone"
+        f" {row['alone_p50_ms']:.1f}), added {row['added_ms']:.1f};"
+        f" in the node {stages}; grown {node['resident_grown_mb']:.1f} MB"
+    )
+
+
 def main() -> None:
     """Measure every case, print a table, write JSON when asked."""
     parser = argparse.ArgumentParser(description="Latency of digit_node beside an empty relay.")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=1, help="of each case, in turns")
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--relay", choices=sorted(_TOPICS), help=argparse.SUPPRESS)
+    parser.add_argument("--alone", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     fastdds.use_profile()
     if arguments.relay:
         run_relay(arguments.relay)
         return
+    if arguments.alone:
+        size, rate_hz, seconds = arguments.alone
+        alone(size, float(rate_hz), float(seconds))
+        return
     os.environ["ROS_DOMAIN_ID"] = str(reserve_domain())
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     rclpy.init()
     rows = []
-    print("size transport Hz: relay p50 | node p50 p90 p99 | estimator | added | grown", flush=True)
+    print("medians, ms", flush=True)
     for case in CASES:
-        row = measure(*case, arguments.seconds)
-        rows.append(row)
-        node = row["node"]
-        print(
-            f"{row['size']} {row['transport']} {row['rate_hz']:.0f}: {row['relay']['p50_ms']:.1f} |"
-            f" {node['p50_ms']:.1f} {node['p90_ms']:.1f} {node['p99_ms']:.1f} |"
-            f" {node['estimate_p50_ms']:.1f} | {row['added_ms']:.1f} ms |"
-            f" {node['resident_grown_mb']:.1f} MB",
-            flush=True,
-        )
+        rounds = [measure(*case, arguments.seconds) for _ in range(arguments.rounds)]
+        rows.append(median_row(rounds))
+        print(line(rows[-1]), flush=True)
     if arguments.json:
         report = {"hardware": hardware(torch.device("cpu")), "cases": rows}
         arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
