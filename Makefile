@@ -5,19 +5,22 @@
 # make        set up only;  make shell: a shell where ROS 2 and the packages are found
 # make retarget   .venv-retarget: dex-retargeting for retarget_node, 1.6 GB, apart from ROS's NumPy
 # make soak   100,000 pictures through digit_node, an hour: does anything grow? FRAMES=2000 is shorter
+# make fuzz   malformed and extreme messages and files; COUNT=20000 SEED=0 are the defaults
 # ROS=jazzy takes the wheels of that distribution; PYTHON=python3.12 another interpreter.
 
 ROS ?= kilted
 PYTHON ?= python3
 TESTS ?=
 FRAMES ?= 100000
+COUNT ?= 20000
+SEED ?= 0
 export ROS
 
 # A sourced distribution would win over the wheels.
 unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH
 unexport COLCON_PREFIX_PATH ROS_DISTRO RMW_IMPLEMENTATION
 
-.PHONY: setup demo test soak lint shell clean retarget
+.PHONY: setup demo test soak fuzz lint shell clean retarget
 
 setup:
 	@$(PYTHON) scripts/set_up.py
@@ -32,6 +35,10 @@ test: setup
 
 soak: setup
 	@./scripts/ros-env python -m benchmarks.soak --frames $(FRAMES)
+
+fuzz: setup
+	@DIGIT_FUZZ_COUNT=$(COUNT) DIGIT_FUZZ_SEED=$(SEED) ./scripts/ros-env \
+		python -m pytest test/fuzz --timeout 0
 
 lint: setup
 	@./scripts/ros-env sh -c 'ruff check . && ruff format --check . && mypy'

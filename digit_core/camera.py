@@ -104,8 +104,9 @@ class Camera:
             fy=self.fy / by,
             cx=(self.cx - roi.x_offset) / bx,
             cy=(self.cy - roi.y_offset) / by,
-            width=int(roi.width or info.width) // bx,
-            height=int(roi.height or info.height) // by,
+            # Drivers that do not fill them in send zeros: a size that is not known.
+            width=int(roi.width or info.width) // bx or None,
+            height=int(roi.height or info.height) // by or None,
         )
 
     @property

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
-from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
@@ -282,7 +281,9 @@ class Stream:
             self._tuned = given
 
     def _age_of(self, stamp: Any) -> float:
-        return 1e-9 * (self._node.get_clock().now() - Time.from_msg(stamp)).nanoseconds
+        # Not rclpy's Time: that refuses the negative seconds of a camera with a wild clock.
+        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        return 1e-9 * (self._node.get_clock().now().nanoseconds - stamp_ns)
 
     def _fall_silent(self) -> None:
         self._tracker.reset()

@@ -132,7 +132,7 @@ def _unpickle(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
-        if "Unsupported" in str(error) and "GLOBAL" in str(error):
+        if "unsupported" in str(error).lower() and "GLOBAL" in str(error):
             raise CheckpointError(
                 f"{path}: holds Python objects that would run code when read; "
                 "expected tensors alone (torch's weights_only=True)"

@@ -2,8 +2,8 @@
 """What is done so far of a recording, on disk: records that are appended, each whole or not there.
 
 A record is its length and checksum and a pickle; a torn one at the end, of a run that was killed,
-is cut off when the journal is opened again. The pickles are our own: no journal of somebody else's
-is to be opened.
+is cut off when the journal is opened again. Somebody else's journal cannot run code: its pickles
+are read by `digit_ros.bag.unpickle`.
 """
 
 import fcntl
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from digit_ros.bag.errors import BagError
+from digit_ros.bag.unpickle import PROTOCOL, unpickle
 
 _FRAME = struct.Struct("<II")
 
@@ -49,7 +50,7 @@ class Journal:
         """Open or begin the journal of the run that `key` tells from others.
 
         Raises:
-            BagError: another process is at it, or it cannot be written.
+            BagError: another process is at it, it cannot be written, or it is not ours.
         """
         self._path = path
         self.done: dict[str, list[int]] = {}
@@ -104,7 +105,7 @@ class Journal:
             self.faults.append(record.fault)
 
     def _write(self, content: object) -> None:
-        data = pickle.dumps(content)
+        data = pickle.dumps(content, PROTOCOL)
         try:
             self._file.write(_FRAME.pack(len(data), zlib.crc32(data)) + data)
             self._file.flush()
@@ -124,4 +125,9 @@ class Journal:
         # Zeros, which a power cut leaves, would pass as an empty record.
         if not data or len(data) < length or zlib.crc32(data) != checksum:
             return None
-        return pickle.loads(data)
+        try:
+            return unpickle(data)
+        except pickle.UnpicklingError as error:
+            raise BagError(
+                f"{self._path}: is no journal of this program's ({error}); delete it to begin anew"
+            ) from error
