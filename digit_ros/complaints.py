@@ -21,6 +21,8 @@ class Complaints:
 
     def say(self, sentence: str) -> None:
         """Note `sentence`, and log it unless that was done just now."""
+        # What a message names may hold line breaks and a terminal's control characters.
+        sentence = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in sentence)
         with self._lock:
             now_s = self._clock_s()
             self._newest = (now_s, sentence)

@@ -184,7 +184,7 @@ def check(outcome):
     assert "internal" not in bad, said
     assert processed == (0 if "image" in bad else 1), outcome
     if bad:
-        assert said and "\n" not in said
+        assert said and said.isprintable()
 
 
 def good_image():
@@ -210,6 +210,13 @@ class TestRaw:
     @given(message=an_image(RGB_ENCODINGS))
     def test_images(self, bench, message):
         check(bench.show(message))
+
+    def test_an_encoding_cannot_forge_a_line_of_the_log(self, bench):
+        message = good_image()
+        message.encoding = "\n[INFO] all is well\x1b[2J"
+        processed, bad, said = bench.show(message)
+        assert (processed, bad) == (0, {"image": 1})
+        assert r"\n[INFO] all is well\x1b[2J" in said and said.isprintable()
 
     def test_camera_info_without_a_size_serves(self, bench):
         info = CameraInfo(k=[500.0, 0.0, 8.0, 0.0, 500.0, 8.0, 0.0, 0.0, 1.0])
