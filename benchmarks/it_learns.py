@@ -2,6 +2,10 @@
 """Does training learn? Over-fits 16 renders, and holds a short run against the best constant.
 
     python -m benchmarks.it_learns FOLDER [--model digit-lite] [--part overfit] [--minutes 3]
+        [--state FILE]
+
+With `--state` the run is kept in a file every other minute, and the same command goes on from it:
+`--minutes` are then those of all runs together.
 
 FOLDER is of `python -m training.synth`; losses are those of `training.train`. "overfit" shows the
 first 16 items of train again and again until the mean 2D error, as the network answers outside
@@ -16,6 +20,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from digit_core.network import build_model
 from digit_core.network.output import DigitOutput
@@ -30,30 +35,57 @@ OVERFIT_PX = 3.0
 TOLD_EVERY_S = 120.0
 
 
+class Progress:
+    """How far a run has come, kept in a file where one is given."""
+
+    def __init__(self, module: HandModule, adam: torch.optim.Adam, path: Path | None) -> None:
+        self._module, self._adam, self._path = module, adam, path
+        self.steps, self._before_s, self._start = 0, 0.0, time.monotonic()
+        if path and path.is_file():
+            kept = torch.load(path, weights_only=True)
+            module.load_state_dict(kept["module"])
+            adam.load_state_dict(kept["adam"])
+            self.steps, self._before_s = kept["steps"], kept["seconds"]
+
+    @property
+    def seconds(self) -> float:
+        """Of all runs together."""
+        return self._before_s + time.monotonic() - self._start
+
+    def keep(self) -> None:
+        """Write it down, whole or not at all."""
+        if self._path:
+            unfinished = self._path.with_name(self._path.name + ".part")
+            kept = {"module": self._module.state_dict(), "adam": self._adam.state_dict()}
+            torch.save({**kept, "steps": self.steps, "seconds": self.seconds}, unfinished)
+            unfinished.replace(self._path)
+
+
 def train(module: HandModule, data: InterHand, count: int, o: argparse.Namespace, done=None):
     """Adam for `o.minutes`, or until `done()` says so, which is asked every other minute.
 
     The rate falls to a tenth over the last third.
     """
     adam = torch.optim.Adam(module.model.parameters(), lr=o.lr)
-    batches, steps, start = TrainingBatches(count, o.batch), 0, time.monotonic()
-    end, told = start + 60 * o.minutes, start
+    progress = Progress(module, adam, o.state)
+    batches, end, told = TrainingBatches(count, o.batch), 60 * o.minutes, progress.seconds
     loss = ""
-    while time.monotonic() < end:
-        batches.set_epoch(steps)
+    while progress.seconds < end:
+        batches.set_epoch(progress.steps)
         for places in batches:
-            passed = (time.monotonic() - start) / (end - start)
-            adam.param_groups[0]["lr"] = o.lr * (1.0 if passed < 0.67 else 0.1)
+            adam.param_groups[0]["lr"] = o.lr * (1.0 if progress.seconds < 0.67 * end else 0.1)
             loss = step(module, adam, data.__getitems__(places), o.bf16)
-            steps += 1
-            if time.monotonic() - told > TOLD_EVERY_S:
-                told = time.monotonic()
-                print(f"{(told - start) / 60:.1f} min, {steps} steps, loss {loss}", flush=True)
+            progress.steps += 1
+            if progress.seconds - told > TOLD_EVERY_S:
+                told = progress.seconds
+                progress.keep()
+                print(f"{told / 60:.1f} min, {progress.steps} steps, loss {loss}", flush=True)
                 if done is not None and done():
                     return
-            if time.monotonic() > end:
+            if progress.seconds > end:
                 break
-    print(f"{steps} steps of {batches.batch} in {o.minutes:g} min, last loss {loss}")
+    progress.keep()
+    print(f"{progress.steps} steps of {batches.batch} in {o.minutes:g} min, last loss {loss}")
 
 
 def step(module: HandModule, adam: torch.optim.Adam, batch: Batch, bf16: bool) -> str:
@@ -66,6 +98,25 @@ def step(module: HandModule, adam: torch.optim.Adam, batch: Batch, bf16: bool) -
     torch.nn.utils.clip_grad_norm_(module.model.parameters(), 50.0)
     adam.step()
     return f"{loss:.2f} ({', '.join(f'{name} {value:.2f}' for name, value in terms.items())})"
+
+
+@torch.no_grad()
+def settle_norms(model: nn.Module, batch: Batch) -> None:
+    """Averages of the batch norms as they are over a batch with the weights as they are now.
+
+    Running averages are of the weights of the last hundred steps, which differ while a network
+    learns fast (Wu and Johnson, arXiv 2105.07576).
+    """
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean
+    model.train()
+    for images in network_input(batch).split(8):
+        model(images)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 @torch.no_grad()
@@ -103,11 +154,13 @@ def overfit(module: HandModule, o: argparse.Namespace) -> None:
     batch = data.__getitems__([(i, 0) for i in range(OVERFIT_ITEMS)])
 
     def near_enough() -> bool:
+        settle_norms(module.model, batch)
         found = error_px(module.model, batch, training=False)
         print(f"  as it answers: {found:.2f} px", flush=True)
         return found < OVERFIT_PX
 
     train(module, data, OVERFIT_ITEMS, o, near_enough)
+    settle_norms(module.model, batch)
     print(
         f"{o.model}, {OVERFIT_ITEMS} images, mean 2D error: "
         f"{error_px(module.model, batch, training=False):.2f} px of 256 as it answers, "
@@ -149,6 +202,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--bf16", action="store_true", help="train at 16 bits")
+    parser.add_argument("--state", type=Path, metavar="FILE", help="go on from it, and keep it")
     parser.add_argument("--vary", action="store_true", help="with the release's variations")
     parser.add_argument("--heatmap_loss", type=float, help="as of training.train")
     parser.add_argument("--segmentation", default="parts", choices=("parts", "none"))
