@@ -8,11 +8,16 @@ Example:
     >>> hands.right.joints_3d
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from digit_core.camera import Camera
-from digit_core.hands import DepthSource, Hand, Intrinsics, TwoHands
+# OpenCV reads it once, when it is loaded. Its own limit lets a JPEG of 600 bytes whose header says
+# 30,000 x 30,000 take 5 GB and a quarter of a minute.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "100000000")
+
+from digit_core.camera import Camera  # noqa: E402
+from digit_core.hands import DepthSource, Hand, Intrinsics, TwoHands  # noqa: E402
 
 if TYPE_CHECKING:
     from digit_core.draw import draw_hands

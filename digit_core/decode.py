@@ -49,7 +49,7 @@ class Calibration:
     def hand_logit(self, presence_logit: np.ndarray, joint_confidence: np.ndarray) -> np.ndarray:
         """Log-odds (...) that hands are there, of logits (...) and their joints (..., 21)."""
         mean = np.maximum(joint_confidence.mean(axis=-1), _LEAST_CONFIDENCE)
-        return (
+        return np.asarray(
             self.presence_weight * presence_logit
             + self.sharpness_weight * np.log(mean)
             + self.offset

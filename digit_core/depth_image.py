@@ -82,7 +82,7 @@ class _Points:
     def between(self, values: np.ndarray) -> np.ndarray:
         """(21, ...) values at joints, interpolated: (N, ...)."""
         t = self.share.reshape(-1, *(1,) * (values.ndim - 1))
-        return (1 - t) * values[self.start] + t * values[self.end]
+        return np.asarray((1 - t) * values[self.start] + t * values[self.end])
 
 
 def _points() -> _Points:

@@ -127,4 +127,4 @@ def _least_turn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if not cosine > -1 + 1e-9:
         return np.full((3, 3), np.nan)  # folded back upon itself: no smallest one
     cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-    return np.eye(3) + cross + cross @ cross / (1 + cosine)
+    return np.asarray(np.eye(3) + cross + cross @ cross / (1 + cosine))

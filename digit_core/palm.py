@@ -25,4 +25,4 @@ def palm_joints(joints: np.ndarray, side: str) -> np.ndarray:
         (21, 3) float64 metres, origin the wrist; NaN where the palm is not known.
     """
     joints = np.asarray(joints, np.float64)
-    return (joints - joints[WRIST]) @ (wrist_rotation(joints, side) @ PALM_FROM_OPENXR)
+    return np.asarray((joints - joints[WRIST]) @ (wrist_rotation(joints, side) @ PALM_FROM_OPENXR))

@@ -77,7 +77,9 @@ def prepare(network: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module
     network = fold_norms(copy.deepcopy(network).eval()).requires_grad_(False)
     if dtype != torch.float32:
         network = _in_16_bits(network, dtype)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # torch's stubs of `to` do not know memory_format.
+    ready: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return ready
 
 
 def _in_16_bits(network: nn.Module, dtype: torch.dtype) -> nn.Module:
@@ -109,7 +111,8 @@ class _Rounded(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The layer's own answer, rounded."""
-        return self.layer(x).to(self._dtype)
+        out: Tensor = self.layer(x).to(self._dtype)
+        return out
 
 
 def fold_norms(network: nn.Module) -> nn.Module:
@@ -202,7 +205,7 @@ class _Graph:
         self._host_in = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
         self._patches = torch.zeros(shape, dtype=torch.uint8, device=device)
         with torch.cuda.device(device):
-            stream = torch.cuda.Stream()
+            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream), _benchmarked():
                 for _ in range(_WARM_UPS):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The code's form: ruff, licence headers, what package.xml must have."""
+"""The code's form: ruff, mypy, licence headers, what package.xml must have."""
 
 import shutil
 import subprocess
@@ -34,6 +34,12 @@ def run(*command):
 @pytest.mark.parametrize("arguments", [("check",), ("format", "--check")], ids=" ".join)
 def test_ruff(arguments):
     done = run("ruff", *arguments, ".")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_types():
+    """Strict on digit_core, see pyproject.toml."""
+    done = run("mypy")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

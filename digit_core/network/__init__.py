@@ -21,4 +21,5 @@ def build_model(name: str) -> nn.Module:
     if name not in MODELS:
         raise ValueError(f"network {name!r}: expected one of {', '.join(MODELS)}")
     module, network = MODELS[name]
-    return getattr(import_module(module), network)()
+    built: nn.Module = getattr(import_module(module), network)()
+    return built

@@ -23,7 +23,7 @@ class CheckpointError(ValueError):
     """A weights file that cannot be used; the message names the file and what was expected."""
 
 
-def load_model(path: str | os.PathLike, device: str | torch.device = "cpu") -> nn.Module:
+def load_model(path: str | os.PathLike[str], device: str | torch.device = "cpu") -> nn.Module:
     """Build the network that a weights file holds, in eval mode with float32 weights.
 
     Three forms are read, none of which may run code (`weights_only=True`): the published flat
@@ -50,7 +50,7 @@ def load_model(path: str | os.PathLike, device: str | torch.device = "cpu") -> n
     return model.eval().to(device)
 
 
-def save_model(path: str | os.PathLike, model: nn.Module, name: str, **notes: str) -> None:
+def save_model(path: str | os.PathLike[str], model: nn.Module, name: str, **notes: str) -> None:
     """Write a network's weights as .safetensors with its name and notes as metadata.
 
     Args:
@@ -71,7 +71,7 @@ def save_model(path: str | os.PathLike, model: nn.Module, name: str, **notes: st
     os.replace(unfinished, path)
 
 
-def read_checkpoint(path: str | os.PathLike) -> tuple[str, dict[str, Tensor]]:
+def read_checkpoint(path: str | os.PathLike[str]) -> tuple[str, dict[str, Tensor]]:
     """The network's name and its weights under our keys, on the CPU, as stored.
 
     Raises:

@@ -42,7 +42,8 @@ class PartHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits at twice the features' size."""
-        return self.classes(self.features(self.upsample(x)))
+        out: Tensor = self.classes(self.features(self.upsample(x)))
+        return out
 
 
 class Digit(nn.Module):

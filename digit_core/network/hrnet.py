@@ -28,7 +28,8 @@ class BasicBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Features after the block."""
         y = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(y)) + x)
+        out: Tensor = self.relu(self.bn2(self.conv2(y)) + x)
+        return out
 
 
 class Bottleneck(nn.Module):
@@ -48,7 +49,8 @@ class Bottleneck(nn.Module):
         """Features after the block."""
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(self.conv2(y)))
-        return self.relu(self.bn3(self.conv3(y)) + self.downsample(x))
+        out: Tensor = self.relu(self.bn3(self.conv3(y)) + self.downsample(x))
+        return out
 
 
 class Fusion(nn.Sequential):

@@ -33,4 +33,5 @@ class SmallUNet(nn.Module):
         x = self.up1(torch.cat((level2, self.upsample(deepest)), dim=1))
         x = self.up2(torch.cat((level1, self.upsample(x)), dim=1))
         x = self.up3(torch.cat((level0, self.upsample(x)), dim=1))
-        return self.leave(x)
+        out: Tensor = self.leave(x)
+        return out

@@ -71,7 +71,17 @@ def test_each_bad_image_is_named_counted_and_survived(start_digit, camera):
     assert "/image: encoding 'rgb9' is not known; expected one of rgb8" in node.output
 
 
-@pytest.mark.parametrize("data", [b"", b"no picture", b"\xff\xd8\xff\xe0" + bytes(64)])
+def lying_jpeg(side):
+    """A JPEG of 16x16 whose header says that it is `side` wide and high."""
+    data = bytearray(cv2.imencode(".jpg", np.zeros((16, 16, 3), np.uint8))[1].tobytes())
+    frame = data.find(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = 2 * side.to_bytes(2, "big")
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"no picture", b"\xff\xd8\xff\xe0" + bytes(64), lying_jpeg(30_000)]
+)
 def test_undecodable_compressed_data_is_named_and_survived(start_digit, camera, data):
     node = start_digit(image_transport="compressed")
     camera.send(camera.info())
