@@ -9,6 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from digit_core.printable import printable
+
 #: Videos that do not tell their rate, and overlays of them.
 DEFAULT_FPS = 30.0
 _JPEG_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 92]
@@ -16,6 +18,9 @@ _JPEG_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 92]
 
 class MediaError(ValueError):
     """A file that cannot be read or written; the message names it and says what was expected."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence))
 
 
 @dataclass

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights files to networks ready to run: the bundled ones, or a user's with our detector."""
 
+import math
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,12 +14,15 @@ from torch import Tensor, nn
 from digit_core.decode import Calibration
 from digit_core.hand_size import ADULT_HAND_SIZE_M
 from digit_core.network import MODELS, build_model
-from digit_core.network.checkpoint import CheckpointError
+from digit_core.network.checkpoint import NAME_LENGTH, CheckpointError, check_plain
 from digit_core.network.checkpoint import load_model as load_bare_model
 
 BUNDLED = Path(__file__).parent / "weights" / "digit_lite.safetensors"
 POSE, DETECTOR = "pose.", "detector."
 _COMPLAINT_LENGTH = 160
+#: What numbers of the metadata may be; all others are a calibration's, which are about 1.
+_RANGES = {"hand_size_m": (0.05, 0.4), "sigma_gain": (0.0, 1000.0)}
+_ABOUT_ONE = (-1000.0, 1000.0)
 
 PathLike = str | os.PathLike[str]
 
@@ -76,14 +80,31 @@ def load_networks(
         name=name,
         weights=path.name,
         device=where,
-        hand_size_m=float(metadata.get("hand_size_m", ADULT_HAND_SIZE_M)),
-        calibration=_calibration(metadata),
+        hand_size_m=_number(path, metadata, "hand_size_m", ADULT_HAND_SIZE_M),
+        calibration=_calibration(path, metadata),
     )
 
 
-def _calibration(metadata: dict[str, str]) -> Calibration:
+def _calibration(path: Path, metadata: dict[str, str]) -> Calibration:
+    default = Calibration()
     names = [field.name for field in fields(Calibration)]
-    return Calibration(**{name: float(metadata[name]) for name in names if name in metadata})
+    return Calibration(**{n: _number(path, metadata, n, getattr(default, n)) for n in names})
+
+
+def _number(path: Path, metadata: dict[str, str], name: str, default: float) -> float:
+    """A number of the metadata; NaN lies in no range."""
+    text = metadata.get(name, str(default))
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    lowest, highest = _RANGES.get(name, _ABOUT_ONE)
+    if not lowest <= number <= highest:
+        raise CheckpointError(
+            f"{path}: its {name} is {text[:NAME_LENGTH]!r}; "
+            f"expected a number from {lowest:g} to {highest:g}"
+        )
+    return number
 
 
 def load_model(weights: PathLike | None = None, device: str | torch.device = "cpu") -> nn.Module:
@@ -148,15 +169,17 @@ def _read_bundle(path: Path) -> tuple[dict[str, str], dict[str, Tensor] | None]:
             metadata, keys = file.metadata() or {}, list(file.keys())
             if not any(key.startswith(POSE) for key in keys):
                 return metadata, None
-            return metadata, {key: file.get_tensor(key) for key in keys}
+            state = {key: file.get_tensor(key) for key in keys}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: damaged or no .safetensors file") from error
+    check_plain(path, state)
+    return metadata, state
 
 
 def _build(path: Path, name: str) -> nn.Module:
     if name not in MODELS:
         raise CheckpointError(
-            f"{path}: holds a network {name!r}; expected one of {', '.join(MODELS)}"
+            f"{path}: holds a network {name[:NAME_LENGTH]!r}; expected one of {', '.join(MODELS)}"
         )
     return build_model(name)
 

@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from digit_core.printable import printable
+
 _PERIOD_S = 10.0
 _MOST_IN_PERIOD = 8
 _FRESH_S = 2.0
@@ -22,7 +24,7 @@ class Complaints:
     def say(self, sentence: str) -> None:
         """Note `sentence`, and log it unless that was done just now."""
         # What a message names may hold line breaks and a terminal's control characters.
-        sentence = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in sentence)
+        sentence = printable(sentence)
         with self._lock:
             now_s = self._clock_s()
             self._newest = (now_s, sentence)

@@ -2,10 +2,12 @@
 """ImageNet weights for the trunk, from the file of HRNet's authors."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from digit_core.network.checkpoint import PLAIN_TYPES
 from training.interhand.errors import DataError
 
 #: Where the release's set-up puts the file, by the name of its text and of its code.
@@ -36,11 +38,13 @@ def load_backbone(trunk: nn.Module, path: Path) -> int:
         raise DataError(f"{path}: no such file; expected HRNet-W32's ImageNet weights") from error
     except Exception as error:  # torch raises many kinds over damaged files
         raise DataError(f"{path}: damaged or no weights file; download it again") from error
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: not HRNet-W32's ImageNet weights: no mapping to tensors")
     wanted = trunk.state_dict()
     taken: dict[str, Tensor] = {
         key: value
         for key, value in found.items()
-        if key.startswith(STARTS) and key in wanted and value.shape == wanted[key].shape
+        if key in wanted and key.startswith(STARTS) and _fits(value, wanted[key])
     }
     missing = [key for key in wanted if key not in taken and "num_batches" not in key]
     if missing:
@@ -50,3 +54,12 @@ def load_backbone(trunk: nn.Module, path: Path) -> int:
         )
     trunk.load_state_dict(wanted | taken)
     return len(taken)
+
+
+def _fits(value: Any, wanted: Tensor) -> bool:
+    """A dense tensor of the same shape and kind of number, all of them finite."""
+    if not isinstance(value, Tensor) or value.shape != wanted.shape:
+        return False
+    plain = value.layout is torch.strided and value.device.type == "cpu"
+    same = value.is_floating_point() == wanted.is_floating_point()
+    return plain and same and value.dtype in PLAIN_TYPES and bool(value.isfinite().all())

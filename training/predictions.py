@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from digit_core.printable import printable
 from training.metrics import Predictions, Truth
 
 #: Arrays of the file by name: shape after the items, and what it is. Units: `Predictions`, `Truth`.
@@ -37,6 +38,9 @@ FLAGS = ("joint_valid", "hands", "hands_valid", "parts_valid")
 
 class PredictionsError(ValueError):
     """A predictions file that cannot be used; the message names it and what was expected."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence))
 
 
 @dataclass(frozen=True)

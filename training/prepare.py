@@ -88,7 +88,7 @@ def _check_pictures(key: str, size: tuple[int, int], store: PictureStore) -> Non
     picture = store.image(key)
     if picture.shape[1::-1] != size:
         told, found = ("x".join(map(str, values)) for values in (size, picture.shape[1::-1]))
-        raise DataError(f"{key}: a picture of {found} where {told} is annotated")
+        raise DataError(f"{store.root}: {key}: a picture of {found} where {told} is annotated")
     store.labels(key, size)
 
 
@@ -101,7 +101,7 @@ def run(o: argparse.Namespace) -> None:
     if o.check:
         faults = check(o.data_root, o.splits)
         if faults:
-            raise DataError("\n".join([*faults, f"{len(faults)} fault(s)"]))
+            raise DataError(*faults, f"{len(faults)} fault(s)")
         print(f"{o.data_root}: nothing is wrong with {', '.join(o.splits)}")
         return
     for split in o.splits:

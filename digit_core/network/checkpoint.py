@@ -14,13 +14,31 @@ from torch import Tensor, nn
 
 from digit_core.network import MODELS, build_model
 from digit_core.network.keys import ours_from_published, without_wrapper
+from digit_core.printable import printable
 
 KEYS_NAMED = 3  # so many keys that don't fit are named in an error
+NAME_LENGTH = 80  # of foreign names in an error
+#: What weights, and the counts of batch norms, are stored as.
+PLAIN_TYPES = (
+    torch.float16,
+    torch.bfloat16,
+    torch.float32,
+    torch.float64,
+    torch.int64,
+    torch.int32,
+    torch.int16,
+    torch.int8,
+    torch.uint8,
+    torch.bool,
+)
 EXPECTED = "expected a DIGIT checkpoint (.pt, .ckpt) or the project's .safetensors"
 
 
 class CheckpointError(ValueError):
     """A weights file that cannot be used; the message names the file and what was expected."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence))
 
 
 def load_model(path: str | os.PathLike[str], device: str | torch.device = "cpu") -> nn.Module:
@@ -88,8 +106,25 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[str, dict[str, Tensor
         ) from error
     if name not in MODELS:
         known = ", ".join(MODELS)
-        raise CheckpointError(f"{path}: holds a network {name!r}; expected one of {known}")
+        raise CheckpointError(
+            f"{path}: holds a network {name[:NAME_LENGTH]!r}; expected one of {known}"
+        )
+    check_plain(path, state)
     return name, ours_from_published(without_wrapper(state))
+
+
+def check_plain(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Whether all tensors are dense numbers in memory; sparse, quantized and meta ones are not.
+
+    Raises:
+        CheckpointError: one is not.
+    """
+    for key, value in state.items():
+        dense = value.layout is torch.strided and value.device.type == "cpu"
+        if not dense or value.dtype not in PLAIN_TYPES:
+            raise CheckpointError(
+                f"{path}: {key[:NAME_LENGTH]} is no dense tensor of plain numbers; {EXPECTED}"
+            )
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -147,6 +182,8 @@ def _check_fit(
 ) -> None:
     """Raise one error that names the first keys that don't fit the network."""
     shared = [key for key in wanted if key in state]
+    # A tensor of another shape may say that it has billions of entries: it is not looked into.
+    fitting = [key for key in shared if state[key].shape == wanted[key].shape]
     problems = {
         "missing": [key for key in wanted if key not in state],
         "not of this network": [key for key in state if key not in wanted],
@@ -159,10 +196,9 @@ def _check_fit(
             f"{key} {state[key].dtype}"
             for key in shared
             if state[key].is_floating_point() != wanted[key].is_floating_point()
-            or state[key].is_complex()
         ],
         "not finite": [
-            key for key in shared if state[key].is_floating_point() and not _finite(state[key])
+            key for key in fitting if state[key].is_floating_point() and not _finite(state[key])
         ],
     }
     found = [f"{len(keys)} {kind} ({_first(keys)})" for kind, keys in problems.items() if keys]
@@ -175,4 +211,6 @@ def _finite(tensor: Tensor) -> bool:
 
 
 def _first(keys: list[str]) -> str:
-    return ", ".join(keys[:KEYS_NAMED]) + (", ..." if len(keys) > KEYS_NAMED else "")
+    return ", ".join(key[:NAME_LENGTH] for key in keys[:KEYS_NAMED]) + (
+        ", ..." if len(keys) > KEYS_NAMED else ""
+    )

@@ -7,11 +7,16 @@ from pathlib import Path
 
 from sensor_msgs.msg import CameraInfo
 
+from digit_core.printable import printable
+
 _NEEDED = ("fx", "fy", "cx", "cy", "width", "height")
 
 
 class BadIntrinsics(ValueError):
     """A file of intrinsics that cannot be used; its text names the file and the field."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence))
 
 
 def sidecar(path: Path | None) -> Path | None:

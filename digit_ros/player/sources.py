@@ -13,6 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from digit_core.printable import printable
+
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 Frame = tuple[np.ndarray, Path | None]
@@ -20,6 +22,9 @@ Frame = tuple[np.ndarray, Path | None]
 
 class BadSource(ValueError):
     """A source that cannot be played; its text is one sentence that names it and says why."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence))
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,36 @@ def test_broken_weights_are_one_sentence_with_the_file(tmp_path, bundle, kind, s
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("hand_size_m", "None"),
+        ("hand_size_m", "nan"),
+        ("hand_size_m", "-0.2"),
+        ("sigma_power", ""),
+        ("offset", "inf"),
+        ("sigma_gain", "-1"),
+        ("offset", "\x1b[2J\n"),
+    ],
+)
+def test_numbers_of_the_metadata_are_checked(tmp_path, name, text):
+    """Found by fuzzing: float() raised its own ValueError, and NaN went on into every depth."""
+    path = tmp_path / "told.safetensors"
+    save_file(tensors(), path, metadata={"model": "digit-lite", name: text})
+    with pytest.raises(CheckpointError, match=f"told.safetensors: its {name} is") as error:
+        weights.load_networks(path, "cpu")
+    assert str(error.value).isprintable()
+
+
+def test_weights_of_unusual_types_are_refused(tmp_path):
+    """Found by fuzzing: isfinite is not implemented for all that .safetensors can hold."""
+    path, state = tmp_path / "float8.safetensors", tensors()
+    state["pose.heatmap.weight"] = state["pose.heatmap.weight"].to(torch.float8_e4m3fn)
+    save_file(state, path, metadata={"model": "digit-lite"})
+    with pytest.raises(CheckpointError, match="float8.*pose.heatmap.weight is no dense tensor"):
+        weights.load_networks(path, "cpu")
+
+
 @pytest.mark.parametrize("device", ["cuda:77", "toaster"])
 def test_a_device_that_is_not_there(bundle, device):
     with pytest.raises(ValueError, match=f"device '{device}' is not available"):

@@ -68,6 +68,21 @@ def test_trunk_starts_from_the_authors_file(tmp_path):
         load_backbone(target, tmp_path / "hrnet.pth")
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ([1, 2], "no mapping to tensors"),
+        ({"conv1.weight": "a", 1: 2}, r"the first is conv1\.weight"),
+        ({"conv1.weight": torch.zeros(64, 3, 3, 3).to_sparse()}, r"the first is conv1\.weight"),
+    ],
+)
+def test_other_files_are_no_backbone(tmp_path, content, expected):
+    """Found by fuzzing: errors of Python and torch came through."""
+    torch.save(content, tmp_path / "hrnet.pth")
+    with pytest.raises(DataError, match=expected):
+        load_backbone(HRNet(), tmp_path / "hrnet.pth")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="what a machine without a GPU does")
 def test_without_a_gpu_as_many_processes(capsys):
     asked = argparse.Namespace(gpu_ids=[0, 1], num_nodes=1, precision=16)

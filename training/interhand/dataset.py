@@ -218,8 +218,8 @@ class InterHand(Dataset):
         width, height = self.table.sizes[row]
         if picture.shape[:2] != (height, width):
             raise DataError(
-                f"{self.files.split}/{self.table.key(row)}: a picture of {picture.shape[1]}x"
-                f"{picture.shape[0]} where the annotations say {width}x{height}"
+                f"{self.store.root}: {self.files.split}/{self.table.key(row)}: a picture of "
+                f"{picture.shape[1]}x{picture.shape[0]} where the annotations say {width}x{height}"
             )
         return picture
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from training.interhand import joints
 from training.interhand.errors import DataError
-from training.interhand.raw import Complain, Item, Split, SplitFiles, raise_it, read_split
+from training.interhand.raw import CAMERA, Complain, Item, Split, SplitFiles, raise_it, read_split
 
 FORMAT = 1
 CHUNK = 1 << 14  # items that are held as Python objects at a time
@@ -77,7 +77,7 @@ class Table:
 
     def key(self, row: int) -> str:
         """`CaptureN/SEQ/camC/imageF.jpg` of an item."""
-        return self.file_names[row].decode()
+        return self.file_names[row].decode(errors="replace")
 
 
 def table_folder(files: SplitFiles) -> Path:
@@ -87,7 +87,7 @@ def table_folder(files: SplitFiles) -> Path:
 
 def build_table(split: Split) -> Table:
     """Arrays of a split, read `CHUNK` items at a time."""
-    cameras = _Rows(lambda key: {part: split.cameras[key[0]][part][key[1]] for part in _CAMERA})
+    cameras = _Rows(lambda key: {part: split.cameras[key[0]][part][key[1]] for part in CAMERA})
     frames = _Rows(lambda key: split.joints[key[0]][key[1]]["world_coord"])
     parts: list[dict[str, np.ndarray]] = []
     while items := list(islice(split.items, CHUNK)):
@@ -134,9 +134,6 @@ def _arrays(columns: dict[str, tuple[Any, Any, tuple[int, ...]]]) -> dict[str, n
         name: np.array(values, dtype=dtype).reshape(-1, *shape)
         for name, (values, dtype, shape) in columns.items()
     }
-
-
-_CAMERA = ("campos", "camrot", "focal", "princpt")
 
 
 class _Rows:
@@ -212,12 +209,55 @@ def open_table(files: SplitFiles) -> Table:
             name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
             for name in Table.__dataclass_fields__
         }
-    except (OSError, ValueError, EOFError) as error:
+        fault = _fault(arrays)
+    except Exception as error:  # numpy raises many kinds over damaged headers
+        fault = str(error)
+    if fault:
         raise DataError(
-            f"{folder}: damaged ({error}); delete the folder, then run "
+            f"{folder}: damaged ({fault}); delete the folder, then run "
             "`python -m training.prepare annotations`"
-        ) from error
+        )
     return Table(**arrays)
+
+
+#: Of each array: its numbers' kind, what it has a row for, and a row's shape.
+_LAYOUT = {
+    "ids": ("i", "item", ()),
+    "file_names": ("S", "item", ()),
+    "sizes": ("i", "item", (2,)),
+    "boxes": ("f", "item", (4,)),
+    "joint_valid": ("u", "item", (joints.COUNT,)),
+    "hands": ("u", "item", (2,)),
+    "hands_valid": ("u", "item", ()),
+    "fitted": ("i", "item", (2,)),
+    "captures": ("i", "item", ()),
+    "camera_names": ("i", "item", ()),
+    "frames": ("i", "item", ()),
+    "camera": ("i", "item", ()),
+    "frame": ("i", "item", ()),
+    "focal": ("f", "camera", (2,)),
+    "center": ("f", "camera", (2,)),
+    "position": ("f", "camera", (3,)),
+    "rotation": ("f", "camera", (3, 3)),
+    "world": ("f", "frame", (joints.COUNT, 3)),
+    "rootnet_boxes": ("f", "item", (4,)),
+    "rootnet_depth": ("f", "item", (2,)),
+}
+
+
+def _fault(arrays: dict[str, np.ndarray]) -> str:
+    """What is wrong with arrays from the disk; empty when they go together."""
+    rows: dict[str, int] = {}
+    for name, (kind, owner, shape) in _LAYOUT.items():
+        array = arrays[name]
+        whole = (rows.setdefault(owner, array.shape[0] if array.ndim else -1), *shape)
+        if array.dtype.kind != kind or array.shape != whole or array.dtype.byteorder == ">":
+            return f"{name} is {array.dtype} {array.shape}, not {kind} {whole}"
+    for name in ("camera", "frame"):
+        array = arrays[name]
+        if array.size and not 0 <= array.min() <= array.max() < rows[name]:
+            return f"{name} names rows that are not there"
+    return ""
 
 
 def _stamp(folder: Path) -> Any:

@@ -141,6 +141,33 @@ def test_first_keys_that_do_not_fit_are_named(tmp_path, published):
     assert "1 not finite (depth.bias)" in message
 
 
+def test_a_tensor_that_says_it_is_huge_is_not_looked_into(tmp_path, published):
+    """Found by fuzzing: 4 TB were asked for, as one number can stand for a million squared."""
+    content = {**published, "pose_reg.conv_hm.weight": torch.zeros(1).expand(10**6, 10**6)}
+    message = refusal(saved(tmp_path / "w.pt", content))
+    assert "heatmap.weight (1000000, 1000000) for (42, 544, 1, 1)" in message
+
+
+@pytest.mark.parametrize("kind", ["sparse", "meta", "float8"])
+def test_tensors_that_are_no_dense_numbers_are_refused(tmp_path, published, kind):
+    """Found by fuzzing: torch raised errors of its own."""
+    bias = published["pose_reg.conv_hm.bias"]
+    made = {
+        "sparse": bias.to_sparse(),
+        "meta": bias.to("meta"),
+        "float8": bias.to(torch.float8_e5m2),
+    }
+    content = {**published, "pose_reg.conv_hm.bias": made[kind]}
+    message = refusal(saved(tmp_path / "w.pt", content))
+    assert "pose_reg.conv_hm.bias is no dense tensor" in message
+
+
+def test_keys_cannot_forge_lines(tmp_path):
+    """Found by fuzzing: foreign keys stood in the message as they are."""
+    message = refusal(saved(tmp_path / "w.pt", {"\nall is well\x1b[2J": torch.zeros(1)}))
+    assert message.isprintable() and r"\nall is well\x1b[2J" in message
+
+
 def test_another_network_names_three_keys_only(tmp_path):
     content = {f"layer{i}.weight": torch.zeros(2) for i in range(50)}
     message = refusal(saved(tmp_path / "resnet.pt", content))

@@ -232,6 +232,59 @@ BAD = {
     ),
     "other file": (lambda f: f.annotation("data.json").write_text("[1, 2]"), "no images and"),
     "no rootnet": (lambda f: f.rootnet.unlink(), "give --trans_test gt"),
+    # From here on found by fuzzing: Python's own errors came through.
+    "nested deeply": (
+        lambda f: f.annotation("camera.json").write_text("[" * 10**5),
+        "camera.json: damaged",
+    ),
+    "number of 400 digits": (
+        lambda f: edit(f.annotation("data.json"), lambda d: d["images"][0].update(width=10**400)),
+        "data.json: (row 0 is malformed|damaged)",
+    ),
+    "negative size": (
+        lambda f: edit(f.annotation("data.json"), lambda d: d["images"][0].update(height=-1)),
+        "row 0 is malformed .-1 where a whole number",
+    ),
+    "leads out of the folder": (
+        lambda f: edit(
+            f.annotation("data.json"), lambda d: d["images"][0].update(file_name="../a")
+        ),
+        "row 0 is malformed .'../a' is no file's name",
+    ),
+    "camera is text": (
+        lambda f: edit(
+            f.annotation("camera.json"), lambda d: d["0"]["campos"].update({"400001": "a"})
+        ),
+        "annotation 1 needs campos of camera 400001 in capture 0, which is not 3 finite numbers",
+    ),
+    "cameras are a list": (lambda f: f.annotation("camera.json").write_text("[1]"), "needs campos"),
+    "joints are text": (
+        lambda f: edit(
+            f.annotation("joint_3d.json"), lambda d: d["0"]["1"].update(world_coord="a")
+        ),
+        "frame 1 has no 42x3 world_coord",
+    ),
+    "joints are null": (lambda f: f.annotation("joint_3d.json").write_text("null"), "needs frame"),
+    "rootnet without an id": (
+        lambda f: edit(f.rootnet, lambda d: d[0].pop("annot_id")),
+        "entry 0 is not annot_id",
+    ),
+    "rootnet's box is text": (
+        lambda f: edit(f.rootnet, lambda d: d[2].update(bbox="a")),
+        "entry 2 is not annot_id",
+    ),
+    "rootnet is null": (lambda f: f.rootnet.write_text("null"), "entry 0 is not annot_id"),
+    "list of fits is a number": (
+        lambda f: f.fits.write_bytes(pickle.dumps(3)),
+        "no mapping from pictures to fits",
+    ),
+    "pickle without annotations": (
+        lambda f: (
+            f.annotation("data.json").unlink(),
+            f.annotation("data.pkl").write_bytes(pickle.dumps({1: "a"})),
+        ),
+        "data.pkl: entry 1 has no annotation",
+    ),
 }
 
 
@@ -239,8 +292,38 @@ BAD = {
 def test_bad_annotations_are_named(data_root, fault):
     spoil, expected = BAD[fault]
     spoil(SplitFiles(data_root, "val"))
-    with pytest.raises(DataError, match=expected):
+    with pytest.raises(DataError, match=expected) as error:
         InterHand(data_root, "val", "rootnet")
+    assert str(error.value).isprintable()
+
+
+ARRAYS = {
+    "another shape": ("sizes", np.ones((7, 3), np.int32), "sizes is int32"),
+    "another type": ("boxes", np.ones((7, 4), np.int32), "boxes is int32"),
+    "other rows": ("fitted", np.ones((6, 2), np.int8), "fitted is int8"),
+    "a camera that is not there": ("camera", np.full(7, 99, np.int32), "names rows"),
+}
+
+
+@pytest.mark.parametrize("fault", ARRAYS)
+def test_arrays_that_do_not_go_together_are_refused(data_root, fault):
+    """Found by fuzzing: what a header said was taken as it was."""
+    name, array, expected = ARRAYS[fault]
+    files = SplitFiles(data_root, "val")
+    open_table(files)
+    np.save(table_folder(files) / f"{name}.npy", array)
+    with pytest.raises(DataError, match=f"annotations/val: damaged .*{expected}.*delete"):
+        open_table(files)
+
+
+def test_a_header_that_breaks_off_is_refused(data_root):
+    """Found by fuzzing: numpy lets the tokenizer's error through."""
+    files = SplitFiles(data_root, "val")
+    open_table(files)
+    path = table_folder(files) / "ids.npy"
+    path.write_bytes(path.read_bytes().replace(b"}", b" "))
+    with pytest.raises(DataError, match="annotations/val: damaged .*delete"):
+        open_table(files)
 
 
 def test_truncated_jpeg_is_named(data_root):

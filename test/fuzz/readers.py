@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process that reads files and says how it went: python readers.py READER, paths on stdin.
+
+Each line in is a path as JSON, the first a good file's. Each line out is the outcome.
+"""
+
+import functools
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+
+def load_model():
+    import digit_core
+
+    return digit_core.load_model, "CheckpointError"
+
+
+def load_networks():
+    from digit_core.weights import load_networks
+
+    return lambda path: load_networks(path, "cpu"), "CheckpointError"
+
+
+def backbone():
+    import torch
+
+    from training.backbone import load_backbone
+
+    trunk = torch.nn.Module()
+    trunk.conv1, trunk.bn1 = torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)
+    return lambda path: load_backbone(trunk, path), "DataError"
+
+
+def annotations():
+    from training.interhand.dataset import InterHand
+
+    def read(root):
+        shutil.rmtree(root / "cache" / "annotations", ignore_errors=True)
+        data = InterHand(root, "val", "rootnet")
+        data.truth()
+        for item in range(len(data)):
+            data[item]
+
+    return read, "DataError"
+
+
+def check():
+    """`training.prepare --check`, which goes on after a fault."""
+    from training.prepare import check
+
+    def read(root):
+        for fault in check(root, ["val"]):
+            assert fault.isprintable() and str(root) in fault, fault
+
+    return read
+
+
+def table():
+    from training.interhand.raw import SplitFiles
+    from training.interhand.table import open_table
+
+    def read(root):
+        found = open_table(SplitFiles(root, "val"))
+        for row in range(len(found)):
+            found.key(row)
+
+    return read, "DataError"
+
+
+def pickled():
+    from training.interhand.pickles import read_pickle
+
+    return read_pickle, "DataError"
+
+
+def mano():
+    from training.mano import load_mano, vertex_parts
+
+    return lambda path: vertex_parts(load_mano(path).weights), "DataError"
+
+
+def vertex_list():
+    from training.mano import read_vertex_parts
+
+    return read_vertex_parts, "DataError"
+
+
+def predictions():
+    from training.predictions import load_predictions
+
+    return load_predictions, "PredictionsError"
+
+
+READERS = {
+    row.__name__: row
+    for row in (
+        load_model,
+        load_networks,
+        backbone,
+        annotations,
+        check,
+        table,
+        pickled,
+        mano,
+        vertex_list,
+        predictions,
+    )
+}
+
+
+def main(name):
+    """Answer until the pipe is closed."""
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    made = READERS[name]()
+    read, *refusals = made if isinstance(made, tuple) else (made,)
+    loose = []
+    threading.excepthook = lambda given: loose.append(given.exc_value)
+    for line in sys.stdin:
+        outcome = _outcome(functools.partial(read, Path(json.loads(line))), refusals, loose)
+        replies.write(json.dumps(outcome) + "\n")
+        replies.flush()
+
+
+def _outcome(read, refusals, loose):
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    before, begun_s = _status("VmRSS"), time.process_time()
+    kind, error, said = "answered", "", ""
+    loose.clear()
+    try:
+        read()
+    except Exception as raised:
+        error, said = type(raised).__name__, str(raised)
+        kind = "refused" if error in refusals else "escaped"
+        if kind == "escaped":
+            said = "".join(traceback.format_exception(raised))[-1500:]
+    if loose:
+        kind, error, said = "escaped in a thread", type(loose[0]).__name__, str(loose[0])
+    growth = (_status("VmHWM") - before) / 1e6
+    cpu_s = time.process_time() - begun_s
+    return {"kind": kind, "error": error, "said": said, "cpu_s": cpu_s, "growth_mb": growth}
+
+
+def _status(name):
+    """Bytes of a row of /proc/self/status."""
+    rows = Path("/proc/self/status").read_text().splitlines()
+    return next(int(row.split()[1]) * 1024 for row in rows if row.startswith(name + ":"))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
