@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A ROS domain of one's own, so that runs beside each other on a machine do not hear each other."""
 
-import fcntl
-import os
 import random
-import tempfile
-from pathlib import Path
+import socket
 
 #: Domains whose ports Linux does not give to others (ROS 2's own documentation).
 DOMAINS = range(1, 102)
-#: Locks are held as long as their files are open: until this process ends, however it ends.
-_held: list[int] = []
+#: What holds a domain: a local name of Linux's, no file, that nobody can connect to and that is
+#: free again when this process ends, however it ends.
+NAME = "\0digit_ros_domain_{}"
+_held: list[socket.socket] = []
 
 
 def reserve_domain() -> int:
@@ -20,16 +19,12 @@ def reserve_domain() -> int:
         RuntimeError: all of them are taken.
     """
     for number in random.SystemRandom().sample(DOMAINS, len(DOMAINS)):
-        path = Path(tempfile.gettempdir()) / f"digit_ros_domain_{number}.lock"
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            file = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
-        except OSError:  # another user's
-            continue
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            name.bind(NAME.format(number))
         except OSError:
-            os.close(file)
+            name.close()
             continue
-        _held.append(file)
+        _held.append(name)
         return number
     raise RuntimeError(f"all ROS domains {DOMAINS[0]} to {DOMAINS[-1]} are reserved already")

@@ -114,6 +114,35 @@ class Process:
                 self._lines.append(line)
 
 
+@pytest.fixture(params=[0o022, 0o077], ids="umask {:03o}".format)
+def as_the_umask_says(request, monkeypatch):
+    """as_the_umask_says(folder): all in it has the umask's permissions, of no file more or fewer.
+
+    A file that is not finished yet is looked at too, when it is moved to its place.
+    """
+
+    def check(path, folder=False):
+        wanted = (0o777 if folder else 0o666) & ~request.param
+        found = path.lstat().st_mode & 0o7777
+        assert found == wanted, f"{path}: {found:03o}, expected {wanted:03o}"
+
+    def move(source, target):
+        check(Path(source), Path(source).is_dir())
+        real(source, target)
+
+    def tree(folder):
+        paths = list(folder.rglob("*"))
+        assert any(path.is_file() for path in paths), f"{folder}: nothing was written"
+        for path in paths:
+            check(path, path.is_dir())
+
+    real = os.replace
+    monkeypatch.setattr(os, "replace", move)
+    before = os.umask(request.param)
+    yield tree
+    os.umask(before)
+
+
 @pytest.fixture
 def start_process():
     """start_process(*command, env={}) -> Process; an env value of None unsets. All end after."""

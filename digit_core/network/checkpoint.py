@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from digit_core.network import MODELS, build_model
@@ -83,9 +83,14 @@ def save_model(path: str | os.PathLike[str], model: nn.Module, name: str, **note
     if name not in MODELS:
         raise ValueError(f"network {name!r}: expected one of {', '.join(MODELS)}")
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    path = Path(path)
+    write_safetensors(Path(path), state, {"model": name, **notes})
+
+
+def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a .safetensors file; it appears only when it is complete, as the umask has it."""
     unfinished = path.with_name(path.name + ".part")
-    save_file(state, unfinished, metadata={"model": name, **notes})
+    # Their save_file would give it to its owner alone, whatever the umask says.
+    unfinished.write_bytes(save(tensors, metadata))
     os.replace(unfinished, path)
 
 

@@ -3,19 +3,28 @@
 
 import subprocess
 import sys
+from uuid import uuid4
 
 import pytest
 
 from digit_ros import domain
 
-PROGRAM = "from digit_ros.domain import *; print(reserve_domain(), flush=True); input()"
+PROGRAM = (
+    "import sys; from digit_ros import domain; domain.NAME = chr(0) + sys.argv[1];"
+    "print(domain.reserve_domain(), flush=True); input()"
+)
 
 
 @pytest.fixture
-def few(monkeypatch, tmp_path):
-    """Three domains in all, with locks of their own."""
+def few(monkeypatch):
+    """Three domains in all, reserved under another name, which this gives without its zero."""
     monkeypatch.setattr(domain, "DOMAINS", range(1, 4))
-    monkeypatch.setattr(domain.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(domain, "_held", [])
+    name = f"test_{uuid4()}_{{}}"
+    monkeypatch.setattr(domain, "NAME", "\0" + name)
+    yield name
+    for held in domain._held:
+        held.close()
 
 
 def test_every_domain_is_given_once(few):
@@ -24,10 +33,9 @@ def test_every_domain_is_given_once(few):
         domain.reserve_domain()
 
 
-def test_another_process_keeps_its_domain_until_it_ends(few, monkeypatch, tmp_path):
+def test_another_process_keeps_its_domain_until_it_ends(few, monkeypatch):
     other = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
-        env={**domain.os.environ, "TMPDIR": str(tmp_path)},
+        [sys.executable, "-c", PROGRAM, few],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

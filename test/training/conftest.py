@@ -62,12 +62,22 @@ def drawn(seed, sides):
 KINDS = (("right",), ("left",), SIDES, SIDES, ("right",), SIDES, ("left",))
 
 
-@pytest.fixture(scope="session")
-def data_root_once(tmp_path_factory):
-    root = tmp_path_factory.mktemp("interhand")
+def written(root):
+    """The data set in the folder `root`, which this gives."""
     for number, split in enumerate(("train", "val", "test")):
         write_split(root, split, [drawn(10 * number + i, kind) for i, kind in enumerate(KINDS)])
     return root
+
+
+@pytest.fixture(scope="session")
+def data_root_once(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("interhand"))
+
+
+@pytest.fixture
+def new_data_root(tmp_path):
+    """new_data_root() writes the set anew and gives its folder."""
+    return lambda: written(tmp_path / "InterHand")
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ import argparse
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
 
 from digit_core.hand_size import ADULT_HAND_SIZE_M
+from digit_core.network.checkpoint import write_safetensors
 from digit_core.weights import BUNDLED, DETECTOR, POSE
 
 
@@ -38,14 +37,7 @@ def write_bundle(pose: Path, detector: Path, output: Path) -> None:
         "detector_samples": str(samples[DETECTOR]),
     }
     output.parent.mkdir(parents=True, exist_ok=True)
-    save_whole(tensors, output, metadata)
-
-
-def save_whole(tensors: dict[str, Tensor], output: Path, metadata: dict[str, str]) -> None:
-    """Write a safetensors file under another name first: a broken-off write leaves the old one."""
-    temporary = output.with_suffix(".tmp")
-    save_file(tensors, temporary, metadata=metadata)
-    temporary.replace(output)
+    write_safetensors(output, tensors, metadata)
 
 
 def main() -> None:

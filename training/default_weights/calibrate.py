@@ -19,8 +19,8 @@ from safetensors import safe_open
 
 from digit_core import DigitEstimator
 from digit_core.decode import NOT_CALIBRATED, Calibration
+from digit_core.network.checkpoint import write_safetensors
 from digit_core.weights import BUNDLED, Networks, load_networks
-from training.default_weights.bundle import save_whole
 from training.default_weights.evaluate import Measured, kept_aside
 from training.default_weights.frames import frames
 
@@ -101,7 +101,7 @@ def write(weights: Path, calibration: Calibration) -> None:
         metadata = file.metadata() or {}
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
     metadata |= {name: f"{value:.4f}" for name, value in vars(calibration).items()}
-    save_whole(tensors, weights, metadata)
+    write_safetensors(weights, tensors, metadata)
 
 
 def calibrate(weights: Path, count: int, frame_count: int) -> Calibration:
