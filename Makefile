@@ -6,6 +6,7 @@
 # make retarget   .venv-retarget: dex-retargeting for retarget_node, 1.6 GB, apart from ROS's NumPy
 # make soak   100,000 pictures through digit_node, an hour: does anything grow? FRAMES=2000 is shorter
 # make fuzz   malformed and extreme messages and files; COUNT=20000 SEED=0 are the defaults
+# make audit  every pinned version against the known vulnerabilities; asks pypi.org
 # ROS=jazzy takes the wheels of that distribution; PYTHON=python3.12 another interpreter.
 
 ROS ?= kilted
@@ -20,7 +21,7 @@ export ROS
 unexport PYTHONPATH PYTHONHOME LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH
 unexport COLCON_PREFIX_PATH ROS_DISTRO RMW_IMPLEMENTATION
 
-.PHONY: setup demo test soak fuzz lint shell clean retarget
+.PHONY: setup demo test soak fuzz lint audit shell clean retarget
 
 setup:
 	@$(PYTHON) scripts/set_up.py
@@ -42,6 +43,9 @@ fuzz: setup
 
 lint: setup
 	@./scripts/ros-env sh -c 'ruff check . && ruff format --check . && mypy'
+
+audit:
+	@$(PYTHON) scripts/audit.py
 
 shell: setup
 	@./scripts/ros-env "$${SHELL:-/bin/sh}"
