@@ -77,4 +77,4 @@ def _same_camera(one: CameraInfo, other: CameraInfo) -> bool:
     names = ("width", "height", "distortion_model", "d", "binning_x", "binning_y", "roi")
     if any(getattr(one, name) != getattr(other, name) for name in names):
         return False
-    return one.k.tolist() == other.k.tolist() and one.p.tolist() == other.p.tolist()
+    return bool(one.k.tolist() == other.k.tolist() and one.p.tolist() == other.p.tolist())

@@ -56,7 +56,7 @@ class Child:
         """Exit code, None while it runs."""
         return self._process.poll()
 
-    def said(self, pattern: str) -> re.Match | None:
+    def said(self, pattern: str) -> re.Match[str] | None:
         """The newest line that matches, whole output once it has ended."""
         if self.code is not None:
             self._reader.join(1.0)

@@ -39,7 +39,7 @@ class Counters:
         self._lock = threading.Lock()
         self._received = self._processed = self._dropped = self._idle = 0
         self._bad: Counter[str] = Counter()
-        self._stages: dict[str, deque] = defaultdict(lambda: deque(maxlen=_SAMPLES))
+        self._stages: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_SAMPLES))
         self._last = (now_s, 0, 0)
 
     def frame_received(self, *, dropped: bool) -> None:
@@ -83,6 +83,6 @@ class Counters:
             )
 
 
-def _percentiles(values: deque) -> tuple[float, float]:
+def _percentiles(values: deque[float]) -> tuple[float, float]:
     median, p99 = np.percentile(values, (50, 99))
     return float(median), float(p99)

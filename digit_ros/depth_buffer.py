@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 
 _KEPT = 8
@@ -29,7 +30,7 @@ class DepthBuffer:
             self._arrived_s = self._clock_s()
             self._condition.notify_all()
 
-    def nearest(self, stamp, tolerance_s: float, wait_s: float) -> Image | None:
+    def nearest(self, stamp: Time, tolerance_s: float, wait_s: float) -> Image | None:
         """The depth image whose stamp is nearest, within `tolerance_s`; None where none is.
 
         Args:
@@ -53,5 +54,5 @@ class DepthBuffer:
         return self._messages[-1][0]
 
 
-def _nanoseconds(stamp) -> int:
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
+def _nanoseconds(stamp: Time) -> int:
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)

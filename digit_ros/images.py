@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
 from digit_core.depth_image import DepthImage
 
@@ -127,7 +128,7 @@ def depth_from_image(message: Image) -> DepthImage:
     return DepthImage(_pixels(message, encoding), unit_m)
 
 
-def image_from_array(picture: np.ndarray, encoding: str, header) -> Image:
+def image_from_array(picture: np.ndarray, encoding: str, header: Header) -> Image:
     """An Image message of a picture.
 
     Args:

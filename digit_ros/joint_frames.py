@@ -5,6 +5,7 @@ Axes as OpenXR's: -Z along the bone toward the tip, +Y out of the back of the ha
 """
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
 from tf_transformations import quaternion_inverse, quaternion_matrix, quaternion_multiply
 
@@ -41,7 +42,7 @@ def finger_transforms(skeleton: TwoHandSkeleton, names: FrameNames) -> list[Tran
 
 
 def _finger_transforms(
-    hand: HandSkeleton, side: str, names: FrameNames, stamp
+    hand: HandSkeleton, side: str, names: FrameNames, stamp: Time
 ) -> list[TransformStamped]:
     places, turns = (
         array[list(OPENXR_ROWS)] for array in openxr_hand(points_array(hand.positions), side)

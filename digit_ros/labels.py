@@ -5,6 +5,7 @@ vision_msgs/LabelInfo where that package is installed, else std_msgs/String with
 """
 
 import json
+from typing import Any
 
 from std_msgs.msg import Header, String
 
@@ -19,7 +20,7 @@ except ImportError:
 LABEL_INFO_TYPE = LabelInfo or String
 
 
-def label_info(header: Header):
+def label_info(header: Header) -> Any:
     """Names of the 33 labels, as `LABEL_INFO_TYPE`.
 
     The JSON form is a list of {"label", "name", "color"}, color being RGB 0 to 255 as in
@@ -31,7 +32,7 @@ def label_info(header: Header):
     return LabelInfo(header=header, class_map=classes, threshold=0.0)
 
 
-def _rows() -> list[dict]:
+def _rows() -> list[dict[str, Any]]:
     return [
         {"label": label, "name": name, "color": PALETTE[label].tolist()}
         for label, name in enumerate(label_names())

@@ -5,6 +5,7 @@ Camera optical frame of the image's header, metres, pixels; what is absent or un
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +95,7 @@ def wrist_transforms(
     ]
 
 
-def points_array(points) -> np.ndarray:
+def points_array(points: Iterable[Point]) -> np.ndarray:
     """(N, 3) float64 of N geometry_msgs/Point, metres."""
     return np.array([(point.x, point.y, point.z) for point in points]).reshape(-1, 3)
 

@@ -24,5 +24,5 @@ def openxr_poses(skeleton: TwoHandSkeleton) -> PoseArray:
     return PoseArray(header=skeleton.header, poses=poses)
 
 
-def _pose(x, y, z, qx, qy, qz, qw) -> Pose:
+def _pose(x: float, y: float, z: float, qx: float, qy: float, qz: float, qw: float) -> Pose:
     return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(x=qx, y=qy, z=qz, w=qw))

@@ -135,11 +135,11 @@ def checked(table: type[T], values: dict[str, Any]) -> T:
     return table(**{row.name: _frozen(row, values[row.name]) for row in fields(table)})  # type: ignore[arg-type]
 
 
-def answer_to(node: Any, table: type) -> Callable[[list], SetParametersResult]:
+def answer_to(node: Any, table: type) -> Callable[[list[Any]], SetParametersResult]:
     """What `node` is to answer to changes (a list of rclpy Parameter) that rclpy lets pass."""
     names = {row.name for row in fields(table)}
 
-    def answer(changes: list) -> SetParametersResult:
+    def answer(changes: list[Any]) -> SetParametersResult:
         changed = {change.name: change.value for change in changes if change.name in names}
         try:
             checked(table, {**_values(node, table), **changed})
@@ -150,13 +150,13 @@ def answer_to(node: Any, table: type) -> Callable[[list], SetParametersResult]:
     return answer
 
 
-def _check(row: Field, value: Any) -> None:
+def _check(row: Field[Any], value: Any) -> None:
     rule = row.metadata["rule"]
     if not rule.holds(value):
         raise BadParameter(f"parameter {row.name} is {value!r}; expected {rule.allowed}")
 
 
-def _frozen(row: Field, value: Any) -> Any:
+def _frozen(row: Field[Any], value: Any) -> Any:
     if row.metadata["rule"].kind == ParameterType.PARAMETER_DOUBLE:
         return float(value)
     return tuple(value) if isinstance(value, list) else value
@@ -166,7 +166,7 @@ def _values(node: Any, table: type) -> dict[str, Any]:
     return {row.name: node.get_parameter(row.name).value for row in fields(table)}
 
 
-def _descriptor(row: Field) -> ParameterDescriptor:
+def _descriptor(row: Field[Any]) -> ParameterDescriptor:
     rule, live = row.metadata["rule"], row.metadata["live"]
     descriptor = ParameterDescriptor(
         name=row.name,

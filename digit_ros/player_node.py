@@ -2,6 +2,8 @@
 """player_node: play a video, pictures or a camera as a camera's topics, image and camera_info."""
 
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import rclpy
@@ -67,7 +69,7 @@ class PlayerNode(Node):
                 break
         self._see_off()
 
-    def _frames(self):
+    def _frames(self) -> Iterator[Frame]:
         while True:
             before = self.sent
             yield from self.source
@@ -87,14 +89,14 @@ class PlayerNode(Node):
         self._image.publish(image_from_array(picture, self.parameters.encoding, header))
         self.sent += 1
 
-    def _intrinsics(self, path, width: int, height: int) -> CameraInfo:
+    def _intrinsics(self, path: Path | None, width: int, height: int) -> CameraInfo:
         """The CameraInfo of one picture; read once for a whole video."""
         key = (path, width, height)
         if self._known is None or self._known[0] != key:
             self._known = (key, self._read_intrinsics(*key))
         return self._known[1]
 
-    def _read_intrinsics(self, path, width: int, height: int) -> CameraInfo:
+    def _read_intrinsics(self, path: Path | None, width: int, height: int) -> CameraInfo:
         sidecar = intrinsics.sidecar(path)
         if sidecar is not None:
             return intrinsics.from_sidecar(sidecar, width, height)

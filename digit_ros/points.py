@@ -7,7 +7,7 @@ import numpy as np
 from sensor_msgs.msg import PointCloud2, PointField
 
 from digit_ros.messages import points_array
-from digit_ros.msg import TwoHandSkeleton
+from digit_ros.msg import HandSkeleton, TwoHandSkeleton
 
 LEFT, RIGHT = 0, 1
 _KINDS = {"f4": PointField.FLOAT32, "u1": PointField.UINT8}
@@ -41,7 +41,7 @@ def skeleton_points(skeleton: TwoHandSkeleton) -> PointCloud2:
     return message
 
 
-def _records(hand, number: int) -> np.ndarray:
+def _records(hand: HandSkeleton, number: int) -> np.ndarray:
     """(N,) records of the joints of one HandSkeleton whose place is known."""
     places = points_array(hand.positions)
     known = np.flatnonzero(np.isfinite(places).all(axis=1))

@@ -107,7 +107,7 @@ class RetargetNode(Node):
         self.create_service(SetBool, "engage", self._on_engage)
         self.create_timer(1.0 / self.parameters.rate_hz, self._on_timer)
 
-    def _on_parameters_set(self, _changes) -> None:
+    def _on_parameters_set(self, _changes: object) -> None:
         self.parameters = parameter_table.read(self, RetargetParameters)
 
     def _on_skeleton(self, skeleton: TwoHandSkeleton) -> None:
@@ -120,7 +120,7 @@ class RetargetNode(Node):
             if hand.follower is not None:
                 hand.follower.measure(states.name, states.position)
 
-    def _on_engage(self, request: SetBool.Request, response: SetBool.Response):
+    def _on_engage(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         response.message = self._engage() if request.data else self._disengage("as was asked")
         response.success = self._engaged == request.data
         return response

@@ -10,8 +10,9 @@ What is estimated is kept in OUT.part until OUT is whole; the same command goes 
 
 import argparse
 import sys
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any
 
 from rcl_interfaces.msg import ParameterType
 
@@ -80,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_parameter(parser: argparse.ArgumentParser, row) -> None:
+def _add_parameter(parser: argparse.ArgumentParser, row: Field[Any]) -> None:
     flag = "--" + row.name.replace("_", "-")
     text = row.metadata["description"].replace("%", "%%")
     if isinstance(row.default, bool):

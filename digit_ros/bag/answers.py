@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One camera of a recording: its images to the messages that digit_node would have published."""
 
+from typing import Any
+
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
@@ -101,6 +103,6 @@ class CameraAnswers:
         """`label_info`, once, beside the first image."""
         return [] if self._labelled else [self._row("label_info", label_info(Header()))]
 
-    def _row(self, topic: str, message) -> tuple[str, str, bytes]:
+    def _row(self, topic: str, message: Any) -> tuple[str, str, bytes]:
         name = topic if topic.startswith("/") else f"{self._namespace}/{topic}"
         return name, type_name(message), cdr(message)

@@ -46,7 +46,7 @@ class Journal:
         faults: why images could not be used.
     """
 
-    def __init__(self, path: Path, key: dict) -> None:
+    def __init__(self, path: Path, key: dict[str, Any]) -> None:
         """Open or begin the journal of the run that `key` tells from others.
 
         Raises:
@@ -65,7 +65,7 @@ class Journal:
             raise BagError(f"{path}: cannot be written: {error.strerror}") from error
         self._resume(key)
 
-    def _resume(self, key: dict) -> None:
+    def _resume(self, key: dict[str, Any]) -> None:
         """Read the records of a run with the same key; begin afresh after another."""
         self._file.seek(0)
         end = 0
@@ -92,7 +92,8 @@ class Journal:
     def read(self, place: int) -> Record:
         """The record at a place of `done`."""
         self._file.seek(place)
-        return self._read()
+        record: Record = self._read()
+        return record
 
     def close(self) -> None:
         """Let others have it."""

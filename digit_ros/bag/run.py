@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rosbags.rosbag2 import Reader
 from tqdm import tqdm
@@ -48,7 +49,13 @@ def run(given: argparse.Namespace, parameters: Parameters) -> str:
             journal.close()
 
 
-def _finish(given, reader: Reader, answers: dict, journal: Journal, part: Path) -> str:
+def _finish(
+    given: argparse.Namespace,
+    reader: Reader,
+    answers: dict[str, CameraAnswers],
+    journal: Journal,
+    part: Path,
+) -> str:
     begun_s = time.monotonic()
     estimated = _estimate(reader, answers, journal)
     took_s = time.monotonic() - begun_s
@@ -158,7 +165,12 @@ def _part(output: Path) -> Path:
     return part
 
 
-def _key(given, parameters: Parameters, cameras: list[CameraTopics], estimator) -> dict:
+def _key(
+    given: argparse.Namespace,
+    parameters: Parameters,
+    cameras: list[CameraTopics],
+    estimator: DigitEstimator,
+) -> dict[str, Any]:
     """What must be the same for a run to go on where another ended."""
     return {
         "input": list(_files(given.input)),

@@ -3,6 +3,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ament_index_python.packages import get_package_share_directory
 from rclpy.serialization import serialize_message
@@ -22,13 +23,13 @@ def typestore() -> Typestore:
     return store
 
 
-def type_name(message) -> str:
+def type_name(message: Any) -> str:
     """For example "sensor_msgs/msg/Image"."""
     kind = type(message)
     return f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
 
 
-def cdr(message) -> bytes:
+def cdr(message: Any) -> bytes:
     """The message's CDR, the same bytes every time.
 
     rclpy leaves whatever lies in memory between the fields; rosbags writes zeros there.

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from ament_index_python.packages import get_package_prefix, get_package_share_directory
 
@@ -57,7 +58,7 @@ def _enough() -> threading.Event:
     """
     enough = threading.Event()
 
-    def on_signal(_number, _frame):
+    def on_signal(_number: int, _frame: object) -> None:
         if enough.is_set():
             raise KeyboardInterrupt
         print("demo: interrupted, writing what there is", file=sys.stderr)
@@ -126,7 +127,9 @@ def _run(
             child.kill()
 
 
-def _start(children: list[Child], name: str, command: list[str], environment) -> Child:
+def _start(
+    children: list[Child], name: str, command: list[str], environment: dict[str, str]
+) -> Child:
     children.append(Child(name, command, environment))
     return children[-1]
 
@@ -184,7 +187,7 @@ def _consumer_command(output: Path) -> list[str]:
     return [sys.executable, "-m", "digit_ros.demo.consumer", "--output", str(output)]
 
 
-def _report(output: Path) -> dict:
+def _report(output: Path) -> dict[str, Any]:
     """What the consumer received; it was ended before it could write when there is none."""
     path = output / REPORT
     report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"skeletons": 0}

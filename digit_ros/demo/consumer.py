@@ -12,9 +12,11 @@ import json
 import sys
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rclpy
+from builtin_interfaces.msg import Time as TimeMessage
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
@@ -42,8 +44,8 @@ class DemoConsumer(Node):
     def __init__(self, film: Film) -> None:
         super().__init__("demo_consumer")
         self._film = film
-        self._parts: OrderedDict[int, dict] = OrderedDict()
-        self._whole: list[tuple[float, dict]] = []
+        self._parts: OrderedDict[int, dict[str, Any]] = OrderedDict()
+        self._whole: list[tuple[float, dict[str, Any]]] = []
         self._waiting_bytes = 0
         self._latencies_ms: list[float] = []
         self._stamps_s: list[float] = []
@@ -81,7 +83,7 @@ class DemoConsumer(Node):
             self._watching = True
             self.create_subscription(Image, "image", self._on_image, 30)
 
-    def _add(self, stamp, kind: str, message) -> None:
+    def _add(self, stamp: TimeMessage, kind: str, message: Any) -> None:
         """Keep a message with the others of its image; whole sets wait to be painted."""
         nanoseconds = Time.from_msg(stamp).nanoseconds
         parts = self._parts.setdefault(nanoseconds, {})
@@ -102,7 +104,7 @@ class DemoConsumer(Node):
             self._film.add(draw_hands(rgb_from_image(parts["image"]), hands), stamp_s)
         self._whole, self._waiting_bytes = [], 0
 
-    def report(self) -> dict:
+    def report(self) -> dict[str, Any]:
         """Counts, rate in Hz, latency in milliseconds, and the node's own diagnostics."""
         latencies_ms = self._latencies_ms
         return {

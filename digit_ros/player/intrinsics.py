@@ -3,6 +3,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from sensor_msgs.msg import CameraInfo
@@ -67,7 +68,15 @@ def unknown(width: int, height: int) -> CameraInfo:
     return CameraInfo(width=width, height=height)
 
 
-def camera_info(width, height, fx, fy, cx, cy, distortion=()) -> CameraInfo:
+def camera_info(
+    width: int,
+    height: int,
+    fx: float,
+    fy: float,
+    cx: float,
+    cy: float,
+    distortion: Sequence[float] = (),
+) -> CameraInfo:
     """A CameraInfo without header; all in pixels, (0, 0) the first pixel's centre."""
     info = CameraInfo(width=width, height=height, distortion_model="plumb_bob")
     info.d = [float(value) for value in distortion] or [0.0] * 5
@@ -78,5 +87,5 @@ def camera_info(width, height, fx, fy, cx, cy, distortion=()) -> CameraInfo:
     return info
 
 
-def _is_number(value) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -10,7 +10,7 @@ from digit_ros.parameter_table import FLAG, TEXT, Rule, number, one_of, paramete
 class PlayerParameters:
     """What player_node was told; see each row's description."""
 
-    source: str | int | tuple = parameter(
+    source: str | int | tuple[str, ...] = parameter(
         "",
         "A video, a picture, a folder of pictures, a list of pictures, or a camera's index.",
         Rule(

@@ -8,6 +8,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,7 @@ class Solver:
             [python, "-I", str(_script()), config, *([urdf] if urdf else [])]
         )
 
-    def _start(self, command: list[str]) -> subprocess.Popen | None:
+    def _start(self, command: list[str]) -> subprocess.Popen[str] | None:
         environment = {k: v for k, v in os.environ.items() if k not in _OURS}
         try:
             process = subprocess.Popen(
@@ -122,7 +123,7 @@ class Solver:
             except OSError:
                 pass  # It has ended; `_read` says so.
 
-    def _read(self, process: subprocess.Popen) -> None:
+    def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             self._take(json.loads(line))
@@ -131,7 +132,7 @@ class Solver:
         if not self.fault:
             self.fault = f"the solver ended ({_how(code)}); {self._last_words or 'it said nothing'}"
 
-    def _take(self, reply: dict) -> None:
+    def _take(self, reply: dict[str, Any]) -> None:
         if "error" in reply:
             self.fault = reply["error"]
         elif "names" in reply:
@@ -144,7 +145,7 @@ class Solver:
                 if not self._reset:  # else it answers a hand of before
                     self._answer = np.array(reply["positions"])
 
-    def _listen(self, process: subprocess.Popen) -> None:
+    def _listen(self, process: subprocess.Popen[str]) -> None:
         for line in process.stderr or ():
             self._last_words = line.strip() or self._last_words
 

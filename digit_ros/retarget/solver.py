@@ -12,6 +12,7 @@ joints of the person's hand that count; then for every
 import json
 import os
 import sys
+from typing import Any, TextIO
 
 
 def main(arguments: list[str]) -> int:
@@ -36,14 +37,14 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _take_stdout():
+def _take_stdout() -> TextIO:
     """Standard output for ourselves: libraries that print go to standard error."""
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return replies
 
 
-def _load(config: str, urdf: str = ""):
+def _load(config: str, urdf: str = "") -> Any:
     from dex_retargeting.retargeting_config import RetargetingConfig
 
     if not os.path.isfile(config):
@@ -54,19 +55,19 @@ def _load(config: str, urdf: str = ""):
     return RetargetingConfig.load_from_file(config, override).build()
 
 
-def _warm_up(retargeting) -> None:
+def _warm_up(retargeting: Any) -> None:
     """Solve once for a made-up hand: the first time takes up to a second."""
     _solve(retargeting, [[0.002 * i, 0.001 * i, 0.09 + 0.004 * i] for i in range(21)])
     _forget(retargeting)
 
 
-def _forget(retargeting) -> None:
+def _forget(retargeting: Any) -> None:
     retargeting.reset()
     if retargeting.filter is not None:
         retargeting.filter.reset()
 
 
-def _solve(retargeting, joints: list) -> list[float]:
+def _solve(retargeting: Any, joints: list[list[float]]) -> list[float]:
     import numpy as np
 
     places, indices = np.array(joints), retargeting.optimizer.target_link_human_indices
@@ -74,7 +75,8 @@ def _solve(retargeting, joints: list) -> list[float]:
         target = places[indices]
     else:  # vector and DexPilot: from the first row's joints to the second's
         target = places[indices[1]] - places[indices[0]]
-    return retargeting.retarget(target).tolist()
+    positions: list[float] = retargeting.retarget(target).tolist()
+    return positions
 
 
 def _sentence(error: Exception, config: str) -> str:
@@ -84,7 +86,7 @@ def _sentence(error: Exception, config: str) -> str:
     return f"{config}: {(text.splitlines() or [type(error).__name__])[0]}"
 
 
-def _say(replies, message: dict) -> None:
+def _say(replies: TextIO, message: dict[str, Any]) -> None:
     replies.write(json.dumps(message) + "\n")
     replies.flush()
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Subscribes to a camera and to the node that answers it, and hands all of it to the scene."""
 
+from builtin_interfaces.msg import Time as TimeMessage
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -52,5 +53,5 @@ class ViewNode(Node):
             self._scene.show_latency(medians, _seconds(message.header.stamp))
 
 
-def _seconds(stamp) -> float:
+def _seconds(stamp: TimeMessage) -> float:
     return stamp.sec + 1e-9 * stamp.nanosec
