@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tracker on the bundled clip, held against the clip's truth."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from benchmarks.clip import CLIP, Truth, follow, measure, read_truth
 from benchmarks.crossings import rates
 from digit_core import DigitEstimator, TwoHands, weights
+from digit_core.media import Media
 
 
 @pytest.mark.skipif(not weights.BUNDLED.is_file(), reason="there are no bundled weights yet")
@@ -23,6 +25,20 @@ def test_the_bundled_weights_follow_the_clip():
         assert figures["found"] > 0.95
         assert figures["sides_exchanged"] == 0
         assert figures["median_2d_of_box"] <= 0.05
+    found = rates(results, truth)
+    assert (found["exchanged"], found["changes"]) == (0, 0)
+
+
+@pytest.mark.skipif(not weights.BUNDLED.is_file(), reason="there are no bundled weights yet")
+def test_sides_are_not_exchanged_at_a_fifth_of_the_frames():
+    """The hands cross within a few pictures then."""
+    truth, rows = read_truth(CLIP), slice(2, None, 5)
+    track = DigitEstimator.load(device="cpu").tracker()
+    frames = list(Media.open(CLIP).frames())[rows]
+    results = [track(frame, truth.camera, 0.2 * k) for k, frame in enumerate(frames)]
+    found = rates(results, replace(truth, joints_2d=truth.joints_2d[rows]))
+    assert (found["exchanged"], found["changes"]) == (0, 0)
+    assert found["dropped"] <= 0.1 * found["hand_frames"]
 
 
 def test_the_truth_agrees_with_itself():
