@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from digit_core.picture import decode_picture
 from digit_core.printable import printable
 
 #: Videos that do not tell their rate, and overlays of them.
@@ -65,12 +66,18 @@ class Media:
             MediaError: the content is damaged; for a video after the frames before the damage.
         """
         if self._capture is None:
-            image = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
+            image = self._picture()
             if image is None:
                 raise MediaError(f"{self.path}: a damaged picture")
             yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
             return
         yield from self._video_frames(self._capture)
+
+    def _picture(self) -> np.ndarray | None:
+        try:
+            return decode_picture(self.path.read_bytes())
+        except OSError as error:
+            raise MediaError(f"{self.path}: cannot be read: {error.strerror}") from error
 
     def _video_frames(self, capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
         promised, count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0

@@ -10,6 +10,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from digit_core.depth_image import DepthImage
+from digit_core.picture import decode_picture
 
 
 class BadImage(ValueError):
@@ -96,11 +97,7 @@ def rgb_from_compressed(message: CompressedImage) -> np.ndarray:
         BadImage: the data is empty or no picture that OpenCV can decode.
     """
     data = np.frombuffer(message.data, np.uint8)
-    try:
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        picture = cv2.imdecode(data, flags) if data.size else None
-    except cv2.error:
-        picture = None
+    picture = decode_picture(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None:
         raise BadImage(
             f"{data.size} bytes of format '{message.format}' cannot be decoded;"

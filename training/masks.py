@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from digit_core.parts import LEFT_OFFSET
+from digit_core.picture import decode_picture
 from digit_core.skeleton import SIDES
 from training import mano, packing
 from training.interhand.errors import DataError
@@ -153,9 +154,9 @@ def repack_masks(files: SplitFiles) -> int:
 
 
 def _one_channel(value: bytes) -> bytes:
-    if value[PNG_COLOR_TYPE] == 0:
+    if value[PNG_COLOR_TYPE : PNG_COLOR_TYPE + 1] == b"\0":
         return value
-    mask = cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_GRAYSCALE)
+    mask = decode_picture(value, cv2.IMREAD_GRAYSCALE)
     if mask is None:
         raise DataError(
             f"{LABELS}: a damaged mask; `python -m training.prepare --check` says which"

@@ -9,6 +9,7 @@ import lmdb
 from tqdm import tqdm
 
 from training.interhand.errors import DataError
+from training.interhand.packed import PackedFile
 
 MAP_SIZE = 1 << 42  # address space; the file grows as it is filled
 COMMIT = 256  # items a transaction: what a killed run has to do again
@@ -17,6 +18,7 @@ COMMIT = 256  # items a transaction: what a killed run has to do again
 def missing(path: Path, keys: list[str], title: str) -> Iterator[str]:
     """The keys that the LMDB in a folder lacks, under a progress bar with `title`."""
     path.mkdir(parents=True, exist_ok=True)
+    PackedFile(path).check()
     with lmdb.open(str(path), map_size=MAP_SIZE) as environment, environment.begin() as transaction:
         absent = [key for key in keys if transaction.get(key.encode()) is None]
     yield from tqdm(
@@ -79,6 +81,7 @@ def _writing(path: Path) -> Iterator[lmdb.Transaction]:
     Raises:
         DataError: it cannot be written.
     """
+    PackedFile(path).check()
     try:
         with (
             lmdb.open(str(path), map_size=MAP_SIZE) as environment,

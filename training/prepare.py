@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
-import numpy as np
 from tqdm import tqdm
 
+from digit_core.picture import decode_picture
 from training import options as flags
 from training import packing
 from training.interhand.errors import DataError
@@ -49,7 +49,7 @@ def _packed(path: Path, as_png: bool) -> bytes:
         value = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; unpack InterHand2.6M's pictures") from error
-    picture = cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_COLOR) if value else None
+    picture = decode_picture(value)
     if picture is None or (value[:2] == JPEG and b"\xff\xd9" not in value[-64:]):
         raise DataError(f"{path}: damaged or truncated picture; unpack it again")
     if not as_png:

@@ -9,6 +9,7 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
 from digit_core.estimator import DigitEstimator
+from digit_core.printable import printable
 from digit_ros.bag.input import CameraTopics
 from digit_ros.bag.journal import Record
 from digit_ros.bag.types import cdr, type_name
@@ -21,6 +22,13 @@ from digit_ros.outputs import ON_DEMAND, Answer
 from digit_ros.parameters import Parameters
 
 _Messages = list[tuple[str, str, bytes]]
+
+
+def _message(data: bytes, kind: type) -> Any:
+    try:
+        return deserialize_message(data, kind)
+    except Exception as error:  # rclpy's own, which it does not name
+        raise BadImage(f"a message of {len(data)} bytes is no {kind.__name__}") from error
 
 
 class CameraAnswers:
@@ -56,8 +64,12 @@ class CameraAnswers:
         self._labelled = True
 
     def take_camera_info(self, data: bytes) -> None:
-        """Use this CameraInfo from now on; `data` is its CDR."""
-        self._calibration.update(deserialize_message(data, CameraInfo))
+        """Use this CameraInfo from now on; `data` is its CDR.
+
+        Raises:
+            BadImage: it is damaged; the one before stays in use.
+        """
+        self._calibration.update(_message(data, CameraInfo))
 
     def answer(self, data: bytes) -> Record:
         """The record of one image; `data` is its CDR."""
@@ -66,7 +78,7 @@ class CameraAnswers:
         try:
             messages = [*self._messages(self._answer(data)), *messages]
         except BadImage as error:
-            fault = str(error)
+            fault = printable(str(error))
         # The estimator is not the tracker's own, and is there anew in a later run.
         tracker = {k: v for k, v in vars(self._tracker).items() if k != "_estimator"}
         state = {"tracker": tracker, "hold": vars(self._hold)}
@@ -74,10 +86,10 @@ class CameraAnswers:
 
     def _answer(self, data: bytes) -> Answer:
         if self.topics.compressed:
-            message = deserialize_message(data, CompressedImage)
+            message = _message(data, CompressedImage)
             picture = rgb_from_compressed(message)
         else:
-            message = deserialize_message(data, Image)
+            message = _message(data, Image)
             picture = rgb_from_image(message)
         header = message.header
         height, width = picture.shape[:2]

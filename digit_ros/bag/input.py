@@ -48,9 +48,20 @@ def opened(path: Path) -> Iterator[Reader]:
     except Exception as error:  # Damaged files make rosbags fail in many ways.
         raise BagError(f"{path}: not a rosbag2 that can be read: {_first_line(error)}") from error
     try:
+        if not _is_sound(reader):
+            raise BagError(f"{path}: not a rosbag2 that can be read: its metadata is damaged")
         yield reader
     finally:
         reader.close()
+
+
+def _is_sound(reader: Reader) -> bool:
+    """Whether names are text and counts are whole numbers, which rosbags takes as they come."""
+    names = [name for c in reader.connections for name in (c.topic, c.msgtype)]
+    counts = [reader.message_count, *(c.msgcount for c in reader.connections)]
+    return all(isinstance(name, str) for name in names) and all(
+        isinstance(count, int) and 0 <= count < 1 << 62 for count in counts
+    )
 
 
 def messages(reader: Reader, topics: Sequence[str] = ()) -> Iterator[tuple[Connection, int, bytes]]:

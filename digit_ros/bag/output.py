@@ -16,7 +16,7 @@ from rosbags.interfaces import (
     QosReliability,
     QosTime,
 )
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer, WriterError
 from rosbags.typesys import Stores, TypesysError, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
@@ -70,6 +70,8 @@ def write_bag(
             f"{path}: cannot be written: {why}; what is estimated is kept, and the same command"
             " goes on from there"
         ) from error
+    except WriterError as error:
+        raise BagError(f"{reader.path}: damaged, it cannot be copied: {error}") from error
 
 
 class _Merge:

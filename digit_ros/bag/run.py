@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from digit_ros.bag.errors import BagError
 from digit_ros.bag.input import CameraTopics, find_cameras, messages, opened, storage
 from digit_ros.bag.journal import Journal
 from digit_ros.bag.output import write_bag
+from digit_ros.images import BadImage
 from digit_ros.outputs import ON_DEMAND
 from digit_ros.parameters import Parameters
 
@@ -89,7 +91,10 @@ def _estimate(reader: Reader, answers: dict[str, CameraAnswers], journal: Journa
     with _bar(sum(counts.values()), "estimating", "images") as bar:
         for connection, _, data in messages(reader, [*answers, *infos]):
             if connection.topic in infos:
-                infos[connection.topic].take_camera_info(data)
+                try:
+                    infos[connection.topic].take_camera_info(data)
+                except BadImage as error:
+                    journal.faults.append(f"{connection.topic}: {error}")
                 continue
             if left[connection.topic]:
                 left[connection.topic] -= 1
@@ -104,8 +109,9 @@ def _take_first_infos(reader: Reader, infos: dict[str, CameraAnswers]) -> None:
     """An image that comes before the first CameraInfo is of the same camera all the same."""
     for topic, camera in infos.items():
         for _, _, data in messages(reader, [topic]):
-            camera.take_camera_info(data)
-            break
+            with suppress(BadImage):
+                camera.take_camera_info(data)
+                break
 
 
 def _bar(total: int, what: str, unit: str) -> tqdm:

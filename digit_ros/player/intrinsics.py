@@ -5,11 +5,13 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sensor_msgs.msg import CameraInfo
 
 from digit_core.printable import printable
 
+_MOST = 1e9  # pixels; nothing of a camera is as large
 _NEEDED = ("fx", "fy", "cx", "cy", "width", "height")
 
 
@@ -40,7 +42,7 @@ def from_sidecar(path: Path, width: int, height: int) -> CameraInfo:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise BadIntrinsics(f"{path} is no JSON file: {error}") from error
     for name in _NEEDED:
         if not isinstance(values, dict) or not _is_number(values.get(name)):
@@ -53,6 +55,8 @@ def from_sidecar(path: Path, width: int, height: int) -> CameraInfo:
     distortion = values.get("distortion", [])
     if not isinstance(distortion, list) or not all(map(_is_number, distortion)):
         raise BadIntrinsics(f"{path}: 'distortion' must be a list of numbers")
+    if len(distortion) not in (0, 4, 5):
+        raise BadIntrinsics(f"{path}: 'distortion' has {len(distortion)} numbers, not 0, 4 or 5")
     fx, fy, cx, cy = (values[name] for name in ("fx", "fy", "cx", "cy"))
     return camera_info(width, height, fx, fy, cx, cy, distortion)
 
@@ -87,5 +91,6 @@ def camera_info(
     return info
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and bool(-_MOST < value < _MOST)  # NaN is not

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from digit_core.picture import decode_picture
 from digit_core.printable import printable
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -36,7 +37,7 @@ class Pictures:
 
     def __iter__(self) -> Iterator[Frame]:
         for path in self.paths:
-            picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            picture = _picture(path)
             if picture is None:
                 raise BadSource(f"{path} is no picture that can be decoded")
             yield picture, path
@@ -121,6 +122,13 @@ def _pictures_of(folder: Path) -> tuple[Path, ...]:
     if not paths:
         raise BadSource(f"{folder} holds no picture ({', '.join(PICTURES)})")
     return paths
+
+
+def _picture(path: Path) -> np.ndarray | None:
+    try:
+        return decode_picture(path.read_bytes())
+    except OSError as error:
+        raise BadSource(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _open_video(path: Path) -> Video:

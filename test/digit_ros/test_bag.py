@@ -269,3 +269,57 @@ def test_damage_in_the_middle_is_said(recording, tmp_path, capsys):
     (broken / "recording.mcap").write_bytes(data)
     assert bag([str(broken), str(tmp_path / "out")]) == 1
     assert "broken: damaged: " in capsys.readouterr().err
+
+
+def rewritten(recording, path, change):
+    """The recording with every message's CDR changed by `change(topic, number, cdr)`."""
+    store = typesys.get_typestore(typesys.Stores.LATEST)
+    plugin = rosbag2.StoragePlugin.MCAP
+    with rosbag2.Writer(path, version=9, storage_plugin=plugin) as writer:
+        made = {}
+        for number, (topic, kind, stamp_ns, data) in enumerate(read(recording)):
+            if topic not in made:
+                made[topic] = writer.add_connection(topic, kind, typestore=store)
+            writer.write(made[topic], stamp_ns, change(topic, number, data))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("topic", "kind"), [("/cam/image_raw", "Image"), ("/cam/camera_info", "CameraInfo")]
+)
+def test_messages_that_are_damaged_are_left_out_and_told(recording, tmp_path, capsys, topic, kind):
+    """Found by fuzzing: the first one ended the command with rclpy's own error."""
+
+    def cut(name, number, data):
+        return data[:30] if name == topic and number < 6 else data
+
+    broken = rewritten(recording, tmp_path / "broken", cut)
+    assert bag([str(broken), str(tmp_path / "out")]) == 0
+    assert f"a message of 30 bytes is no {kind}" in capsys.readouterr().out
+    given, found = read(broken), read(tmp_path / "out")
+    assert [row for row in found if row in given] == given
+    images = [data for name, _, _, data in given if name == "/cam/image_raw" and len(data) > 30]
+    assert len(on(found, "/skeleton", TwoHandSkeleton)) == len(images) > 10
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("name: /note", "name: [1]"),
+        ("message_count: 34", "message_count: many"),
+        ("message_count: 34", "message_count: -1"),
+    ],
+)
+def test_metadata_of_other_types_is_refused(recording, tmp_path, capsys, old, new):
+    """Found by fuzzing: rosbags takes them as they come, and we and tqdm failed over them."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    text = (recording / "metadata.yaml").read_text()
+    assert old in text
+    (broken / "metadata.yaml").write_text(text.replace(old, new))
+    data = (recording / "recording.mcap").read_bytes()
+    (broken / "recording.mcap").write_bytes(data)
+    assert bag([str(broken), str(tmp_path / "out")]) == 1
+    assert (
+        "broken: not a rosbag2 that can be read: its metadata is damaged" in capsys.readouterr().err
+    )

@@ -99,7 +99,7 @@ class Reader:
         if line:
             return json.loads(line)
         if end:
-            self._process.kill()
+            self._process.send_signal(signal.SIGABRT)
         code = self._process.wait()
         self._words.seek(0)
         said = self._words.read()[-3000:].decode(errors="replace")

@@ -4,6 +4,7 @@
 Each line in is a path as JSON, the first a good file's. Each line out is the outcome.
 """
 
+import faulthandler
 import functools
 import json
 import os
@@ -73,6 +74,37 @@ def table():
     return read, "DataError"
 
 
+def pictures():
+    from training.interhand.pictures import PictureStore
+
+    def read(root):
+        store = PictureStore(root)
+        for key in json.loads((root / "keys.json").read_text()):
+            store.image(key)
+            store.labels(key, (64, 48))
+
+    return read, "DataError"
+
+
+def png():
+    """Against OpenCV, whose answer is the right one."""
+    import cv2
+    import numpy as np
+
+    from digit_core.picture import decode_picture
+    from training.interhand.png import decode_color, decode_gray
+
+    def read(path):
+        value = path.read_bytes()
+        for ours, mode in ((decode_color, cv2.IMREAD_COLOR), (decode_gray, cv2.IMREAD_GRAYSCALE)):
+            found, wanted = ours(value), decode_picture(value, mode)
+            # OpenCV gives a damaged picture as far as it came; ours leaves it to OpenCV then.
+            assert (found is None) == (wanted is None), "one of them gives a picture"
+            assert found is None or np.array_equal(found, wanted), "another picture than OpenCV's"
+
+    return read
+
+
 def pickled():
     from training.interhand.pickles import read_pickle
 
@@ -97,6 +129,70 @@ def predictions():
     return load_predictions, "PredictionsError"
 
 
+def bag():
+    """The whole command beside the network, which is loaded once."""
+    from digit_ros.bag import run
+    from digit_ros.bag.__main__ import _parser
+    from digit_ros.parameter_table import checked
+    from digit_ros.parameters import Parameters
+
+    parameters = Parameters()
+    estimator = run._load(parameters)
+    run._load = lambda _: estimator
+
+    def read(path):
+        output = path.with_name("written")
+        journal = path.with_name("journal")
+        shutil.rmtree(output, ignore_errors=True)
+        shutil.rmtree(output.with_name("written.part"), ignore_errors=True)
+        if journal.is_file():
+            output.with_name("written.part").mkdir()
+            shutil.copy(journal, output.with_name("written.part") / "journal")
+        run.run(
+            _parser().parse_args([str(path), str(output)]), checked(Parameters, vars(parameters))
+        )
+
+    return read, "BagError"
+
+
+def media():
+    from digit_core.media import Media
+
+    def read(path):
+        for number, frame in enumerate(Media.open(path).frames()):
+            assert frame.ndim == 3 and frame.shape[2] == 3 and frame.size
+            if number > 100:
+                break
+
+    return read, "MediaError"
+
+
+def player():
+    from digit_ros.player.sources import open_source, quiet_decoders
+
+    quiet_decoders()
+
+    def read(path):
+        source = open_source(str(path))
+        assert 0 <= source.rate_hz <= 1000
+        for number, (picture, _) in enumerate(source):
+            assert picture.ndim == 3 and picture.size
+            if number > 100:
+                break
+
+    return read, "BadSource"
+
+
+def sidecar():
+    from digit_core.camera import Camera
+    from digit_ros.player.intrinsics import from_sidecar
+
+    def read(path):
+        Camera.from_camera_info(from_sidecar(path, 640, 480), rectified=False)
+
+    return read, "BadIntrinsics"
+
+
 READERS = {
     row.__name__: row
     for row in (
@@ -106,10 +202,16 @@ READERS = {
         annotations,
         check,
         table,
+        pictures,
+        png,
         pickled,
         mano,
         vertex_list,
         predictions,
+        bag,
+        media,
+        player,
+        sidecar,
     )
 }
 
@@ -119,6 +221,7 @@ def main(name):
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     os.environ["OMP_NUM_THREADS"] = "1"
+    faulthandler.enable()  # a reader that hangs is ended by SIGABRT and says where it was
     made = READERS[name]()
     read, *refusals = made if isinstance(made, tuple) else (made,)
     loose = []

@@ -5,40 +5,18 @@ The release's values are PNGs encoded from RGB by an encoder that expects BGR, s
 as it is. Ours may be the data set's own JPEGs, where OpenCV gives BGR. The first bytes tell.
 """
 
-import os
 from pathlib import Path
 
 import cv2
-import lmdb
 import numpy as np
 
 from digit_core.parts import NUM_PARTS
 from training.interhand.errors import DataError
+from training.interhand.packed import PackedFile
 from training.interhand.png import decode_color, decode_gray
 
 IMAGES, LABELS = "images/interhand.lmdb", "segm_32.lmdb"
 JPEG = b"\xff\xd8"
-#: lmdb refuses to open a file twice in one process; by path, with the process that opened it.
-_environments: dict[str, tuple[int, lmdb.Environment]] = {}
-
-
-def open_lmdb(path: Path) -> lmdb.Environment:
-    """The environment of this process for a folder, opened once, for reading."""
-    key = str(path)
-    opener, environment = _environments.get(key, (0, None))
-    if environment is None or opener != os.getpid():
-        try:
-            if environment is not None:  # inherited by a forked worker, which needs its own
-                environment.close()
-            environment = lmdb.open(
-                str(path), readonly=True, lock=False, readahead=False, meminit=False
-            )
-        except lmdb.Error as error:
-            raise DataError(
-                f"{path}: no LMDB ({error}); run `python -m training.prepare`"
-            ) from error
-        _environments[key] = (os.getpid(), environment)
-    return environment
 
 
 class PictureStore:
@@ -47,8 +25,8 @@ class PictureStore:
     def __init__(self, root: Path) -> None:
         root = root.resolve()  # one name for each LMDB, whatever the user called it
         self.root = root
-        self.lmdb = root / IMAGES if (root / IMAGES / "data.mdb").exists() else None
-        self.labels_lmdb = root / LABELS if (root / LABELS / "data.mdb").exists() else None
+        self.images = _packed(root / IMAGES)
+        self.masks = _packed(root / LABELS)
 
     def image(self, key: str) -> np.ndarray:
         """(H, W, 3) uint8 RGB of `SPLIT/CaptureN/.../imageF.jpg`.
@@ -61,7 +39,7 @@ class PictureStore:
         # OpenCV fills what a truncated JPEG lacks with grey: the end mark tells.
         if picture is None or (value[:2] == JPEG and b"\xff\xd9" not in value[-64:]):
             raise DataError(f"{place}: damaged or truncated picture; unpack or pack it again")
-        from_file = value[:2] == JPEG or self.lmdb is None
+        from_file = value[:2] == JPEG or self.images is None
         return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if from_file else picture
 
     def labels(self, key: str, size: tuple[int, int]) -> np.ndarray | None:
@@ -70,15 +48,12 @@ class PictureStore:
         Raises:
             DataError: they are damaged or of another size than the picture's (width, height).
         """
-        if self.labels_lmdb is None:
-            return None
         key = key.replace("jpg", "png")
-        with open_lmdb(self.labels_lmdb).begin(buffers=True) as transaction:
-            value = transaction.get(key.encode())
-            if value is None:
-                return None
-            labels = decode_gray(bytes(value))
-        place = f"{self.labels_lmdb}: {key}"
+        value = None if self.masks is None else self.masks.get(key)
+        if self.masks is None or value is None:
+            return None
+        labels = decode_gray(value)
+        place = f"{self.masks.folder}: {key}"
         if labels is None:
             raise DataError(f"{place}: damaged mask; run `python -m training.prepare masks`")
         if labels.shape != size[::-1]:
@@ -90,15 +65,18 @@ class PictureStore:
 
     def _bytes(self, key: str) -> tuple[bytes, str]:
         path = self.root / "images" / key
-        if self.lmdb is not None:
-            with open_lmdb(self.lmdb).begin() as transaction:
-                value = transaction.get(key.encode())
+        if self.images is not None:
+            value = self.images.get(key)
             if value is not None:
-                return bytes(value), f"{self.lmdb}: {key}"
+                return value, f"{self.images.folder}: {key}"
             raise DataError(
-                f"{self.lmdb}: {key} is not in it; run `python -m training.prepare images`"
+                f"{self.images.folder}: {key} is not in it; run `python -m training.prepare images`"
             )
         try:
             return path.read_bytes(), str(path)
         except OSError as error:
             raise DataError(f"{path}: {error.strerror}; unpack InterHand2.6M's pictures") from error
+
+
+def _packed(folder: Path) -> PackedFile | None:
+    return PackedFile(folder) if (folder / "data.mdb").exists() else None

@@ -11,6 +11,8 @@ import struct
 import cv2
 import numpy as np
 
+from digit_core.picture import decode_picture
+
 try:
     import deflate
 except ImportError:  # no wheel for this machine: OpenCV decodes everything
@@ -27,7 +29,7 @@ def decode_color(value: bytes) -> np.ndarray | None:
     """(H, W, 3) uint8 BGR as `cv2.imdecode` gives it; None where the value is no picture."""
     rows = _sub_rows(value)
     if rows is None or rows.shape[2] != 3:
-        return cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_COLOR) if value else None
+        return decode_picture(value)
     return cv2.cvtColor(_summed(rows), cv2.COLOR_RGB2BGR)
 
 
@@ -35,7 +37,7 @@ def decode_gray(value: bytes) -> np.ndarray | None:
     """(H, W) uint8 likewise; of three equal channels the first."""
     rows = _sub_rows(value)
     if rows is None or any((rows[:, :, 0] != rows[:, :, k]).any() for k in range(1, rows.shape[2])):
-        return cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_GRAYSCALE) if value else None
+        return decode_picture(value, cv2.IMREAD_GRAYSCALE)
     return _summed(np.ascontiguousarray(rows[:, :, :1]))[:, :, 0]
 
 
@@ -50,7 +52,7 @@ def _sub_rows(value: bytes) -> np.ndarray | None:
     if depth != 8 or kind not in CHANNELS or any(methods):
         return None
     row = 1 + width * CHANNELS[kind]
-    if not 0 < height * row <= MOST_DEFLATED * len(stream):
+    if not 0 < height * width * row <= width * MOST_DEFLATED * len(stream):
         return None
     try:
         rows = np.frombuffer(deflate.zlib_decompress(stream, height * row), np.uint8)
@@ -63,18 +65,20 @@ def _sub_rows(value: bytes) -> np.ndarray | None:
 
 def _chunks(value: bytes) -> tuple[bytes, bytes]:
     """Header and compressed rows of a whole PNG; empty where it holds anything else."""
-    place, header, stream, kind = 8, b"", [], b""
-    while place + 12 <= len(value) and kind != b"IEND":
+    place = 8
+    chunks: list[tuple[bytes, bytes]] = []
+    while place + 12 <= len(value) and (not chunks or chunks[-1][0] != b"IEND"):
         size, kind = struct.unpack_from(">I4s", value, place)
         content = value[place + 8 : place + 8 + size]
-        if kind == b"IHDR":
-            header = content
-        elif kind == b"IDAT":
-            stream.append(content)
-        elif kind != b"IEND":
+        end = place + 8 + size
+        if value[end : end + 4] != deflate.crc32(value[place + 4 : end]).to_bytes(4, "big"):
             return b"", b""
-        place += 12 + size
-    return (header, b"".join(stream)) if kind == b"IEND" else (b"", b"")
+        chunks.append((kind, content))
+        place = end + 4
+    kinds = [kind for kind, _ in chunks]
+    if len(kinds) < 3 or kinds != [b"IHDR", *[b"IDAT"] * (len(kinds) - 2), b"IEND"]:
+        return b"", b""
+    return chunks[0][1], b"".join(content for _, content in chunks[1:-1])
 
 
 def _summed(rows: np.ndarray) -> np.ndarray:

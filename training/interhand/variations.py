@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from digit_core.picture import decode_picture
 from training.interhand.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -80,7 +81,10 @@ def _on_background(
     patch: np.ndarray, labels: np.ndarray, paths: tuple[Path, ...], rng: np.random.Generator
 ) -> np.ndarray:
     path = paths[rng.integers(len(paths))]
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    try:
+        picture = decode_picture(path.read_bytes(), cv2.IMREAD_COLOR_RGB)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     if picture is None:
         raise DataError(f"{path}: not a picture; take it out of the --background folder")
     height, width = labels.shape

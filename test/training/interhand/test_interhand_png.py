@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """PNGs decoded our way equal OpenCV's to the last bit; the rest is left to OpenCV."""
 
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -79,6 +81,35 @@ def test_damage_is_opencvs_to_judge():
     flipped[len(whole) // 2] ^= 255
     told, expected = png.decode_color(bytes(flipped)), by_opencv(flipped, cv2.IMREAD_COLOR)
     assert np.array_equal(told, expected) if expected is not None else told is None
+
+
+def without_checksum(kind):
+    """A PNG in which a chunk's checksum is wrong; for IHDR with width and height exchanged."""
+    data = bytearray(cv2.imencode(".png", np.zeros((8, 12, 3), np.uint8))[1].tobytes())
+    place = data.index(kind)
+    if kind == b"IHDR":
+        data[place + 4 : place + 12] = data[place + 8 : place + 12] + data[place + 4 : place + 8]
+    else:
+        data[-20] ^= 1  # in IDAT's checksum
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"IDAT"])
+def test_checksums_are_looked_at(kind):
+    """Found by fuzzing: OpenCV refuses what was decoded here."""
+    value = without_checksum(kind)
+    assert cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_COLOR) is None
+    assert png.decode_color(value) is None
+
+
+def test_a_picture_without_width_is_none():
+    """Found by fuzzing: it was decoded to an array of nothing."""
+    value = cv2.imencode(".png", np.zeros((8, 12, 3), np.uint8))[1].tobytes()
+    head = value[12:16] + bytes(4) + value[20:29]
+    assert (
+        png.decode_color(value[:12] + head + zlib.crc32(head).to_bytes(4, "big") + value[33:])
+        is None
+    )
 
 
 def test_a_huge_size_in_a_damaged_header_takes_no_memory():
