@@ -55,7 +55,7 @@ def run(o: argparse.Namespace) -> None:
         rows = drawing.prediction_and_truth(batch, output, 0)
         name = data.key(index).replace("/", "_").rsplit(".", 1)[0]
         path = o.output / f"{name}.png"
-        drawing.write_picture(str(path), drawing.draw_item(drawing.patch_of(batch, 0), rows))
+        drawing.write_picture(path, drawing.draw_item(drawing.patch_of(batch, 0), rows))
     print(f"{len(chosen)} pictures in {o.output}")
 
 

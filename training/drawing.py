@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Qualitative pictures: what the network sees and says, beside the truth."""
 
+import os
+
 import cv2
 import numpy as np
 import torch
@@ -154,11 +156,11 @@ def _write(panel: np.ndarray, text: str) -> None:
         )
 
 
-def write_picture(path: "str", picture: np.ndarray) -> None:
-    """Write (H, W, 3) uint8 RGB as a PNG.
+def write_picture(path: str | os.PathLike[str], picture: np.ndarray, *options: int) -> None:
+    """Write (H, W, 3) uint8 RGB in the form that the name ends with; `options` are OpenCV's.
 
     Raises:
         OSError: it cannot be written.
     """
-    if not cv2.imwrite(path, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+    if not cv2.imwrite(os.fspath(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options):
         raise OSError(f"{path}: the picture cannot be written")

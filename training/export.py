@@ -105,9 +105,11 @@ def export(model: nn.Module, form: str, path: Path) -> dict[str, float]:
         Largest difference from torch by output, relative to the output's largest value.
 
     Raises:
-        DataError: the file disagrees with torch, or a package is missing.
+        DataError: the file disagrees with torch, its folder or a package is missing.
     """
     write, run = FORMATS[form]
+    if not path.absolute().parent.is_dir():
+        raise DataError(f"{path.absolute().parent}: no such folder")
     unfinished = path.with_name(path.name + ".part")
     write(model, unfinished)
     worst = dict.fromkeys(DigitOutput._fields, 0.0)

@@ -72,7 +72,7 @@ class Pictures(pl.Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         for i, row in enumerate(rows):
             path = self.folder / f"epoch={trainer.current_epoch}_{i}.png"
-            drawing.write_picture(str(path), row)
+            drawing.write_picture(path, row)
             for logger in trainer.loggers:
                 if isinstance(logger, TensorBoardLogger):
                     logger.experiment.add_image(

@@ -51,7 +51,7 @@ def train_both(o: argparse.Namespace) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line."""
+    """Command line; 1 where confidences cannot be fitted, 2 where the folder cannot be written."""
     parser = argparse.ArgumentParser(
         prog="python -m training.default_weights",
         description=__doc__,
@@ -74,7 +74,16 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("samples, legs, batch, steps and pool are at least 1")
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
-    o.work.mkdir(parents=True, exist_ok=True)
+    try:
+        o.work.mkdir(parents=True, exist_ok=True)
+        return make(o)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def make(o: argparse.Namespace) -> int:
+    """Train, join, fit; 1 where the confidences cannot be fitted."""
     if not train_both(o):
         return 0
     result = o.work / RESULT

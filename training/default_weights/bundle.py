@@ -6,6 +6,7 @@ weights, rounds them to 16 bits and names what they are.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ import torch
 from digit_core.hand_size import ADULT_HAND_SIZE_M
 from digit_core.network.checkpoint import write_safetensors
 from digit_core.weights import BUNDLED, DETECTOR, POSE
+from training import options as flags
 
 
 def averaged(state: Path) -> tuple[dict[str, torch.Tensor], int]:
@@ -40,16 +42,20 @@ def write_bundle(pose: Path, detector: Path, output: Path) -> None:
     write_safetensors(output, tensors, metadata)
 
 
-def main() -> None:
-    """Command line."""
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; 2 with one sentence where a file is not there or cannot be written."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pose", type=Path, required=True)
     parser.add_argument("--detector", type=Path, required=True)
     parser.add_argument("--output", type=Path, default=BUNDLED)
-    args = parser.parse_args()
-    write_bundle(args.pose, args.detector, args.output)
-    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB")
+    args = parser.parse_args(arguments)
+
+    def run() -> None:
+        write_bundle(args.pose, args.detector, args.output)
+        print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB")
+
+    return flags.run_command(run)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,6 +10,7 @@ believed; `--reliability PICTURE` draws the last.
 """
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,8 +25,10 @@ from digit_core.depth import root_depth
 from digit_core.hand_size import ADULT_HAND_SIZE_M, HandScale
 from digit_core.skeleton import SIDES, public_from_network
 from digit_core.weights import load_networks
+from training import options as flags
 from training.default_weights.reliability import Curve, curve, draw, expected_error
 from training.default_weights.targets import DEPTH_RANGE_M, network_order, pose_targets
+from training.drawing import write_picture
 from training.metrics import part_iou
 from training.synth.draws import Draws
 from training.synth.faults import degrade
@@ -219,14 +222,19 @@ def _between(px: Tensor, root: Tensor, truth: Pictures) -> Tensor:
     return points[:, 1] - points[:, 0]
 
 
-def main() -> None:
-    """Command line."""
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; 2 with one sentence where the weights or the picture are at fault."""
     parser = argparse.ArgumentParser(description="Measure a pose network on kept-aside renders.")
     parser.add_argument("--weights", type=Path, help="default: the bundled ones")
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=TEST_SEED)
     parser.add_argument("--reliability", type=Path, metavar="PICTURE", help="draw curves there")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
+    return flags.run_command(lambda: evaluate(args))
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Measure, print, and draw what was asked for."""
     networks = load_networks(args.weights, "cpu")
     measured = Measured(networks.calibration)
     for images, truth in kept_aside(args.count, args.seed):
@@ -235,8 +243,8 @@ def main() -> None:
     for name, value in measured.figures().items():
         print(f"  {name:52s} {value:8.3f}")
     if args.reliability:
-        cv2.imwrite(str(args.reliability), draw(measured.curves()))
+        write_picture(args.reliability, cv2.cvtColor(draw(measured.curves()), cv2.COLOR_BGR2RGB))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,6 +12,7 @@ is under SMALL_SHARE of the frame's longer side.
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,9 @@ import torch
 
 from digit_core import boxes
 from digit_core.skeleton import SIDES
+from training import options as flags
 from training.default_weights.targets import hands_in_view
+from training.drawing import write_picture
 from training.synth.draws import Draws
 from training.synth.faults import OF_FRAMES, degrade
 from training.synth.pairs import TEST_IDENTITIES, PairOptions, random_pairs
@@ -73,23 +76,31 @@ def _category(hands: list[dict], interacting: bool) -> str:
     return f"{kind}, small" if small else kind
 
 
-def main() -> None:
-    """Command line."""
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; 2 with one sentence where the folder cannot be written."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--seed", type=int, default=9101)
-    args = parser.parse_args()
-    args.output.mkdir(parents=True, exist_ok=True)
+    args = parser.parse_args(arguments)
+    return flags.run_command(lambda: write(args.output, args.count, args.seed))
+
+
+def write(output: Path, count: int, seed: int) -> None:
+    """Write frames and labels.json into a folder.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    output.mkdir(parents=True, exist_ok=True)
     labels = []
-    for number, (image, entry) in enumerate(frames(args.count, args.seed)):
+    for number, (image, entry) in enumerate(frames(count, seed)):
         name = f"{number:05d}.jpg"
-        bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-        cv2.imwrite(str(args.output / name), bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        write_picture(output / name, image, cv2.IMWRITE_JPEG_QUALITY, 95)
         labels.append({"image": name, "width": WIDTH, "height": HEIGHT, **entry})
-    (args.output / "labels.json").write_text(json.dumps(labels), encoding="utf-8")
-    print(f"{args.output}: {len(labels)} frames")
+    (output / "labels.json").write_text(json.dumps(labels), encoding="utf-8")
+    print(f"{output}: {len(labels)} frames")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -9,6 +9,7 @@ follows from the seed and its number, so that a resumed run sees what an unbroke
 import argparse
 import math
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from digit_core.network.detector import HandDetector
 from digit_core.network.lite import DigitLite
+from training import options as flags
 from training.default_weights.average import Average
 from training.default_weights.losses import detector_losses, pose_losses
 from training.default_weights.muon import Muon
@@ -200,8 +202,8 @@ def train(
     run.save()
 
 
-def main() -> None:
-    """Command line."""
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; 2 with one sentence where the state cannot be read or written."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--part", choices=list(STAGES), required=True)
     parser.add_argument(
@@ -214,16 +216,21 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="stop after so long")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     if args.samples is None and args.minutes is None:
         parser.error("give --samples or --minutes")
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
-    run = Run(args.part, args.state, args.device)
-    stream = Stream(args.part, args.device, args.seed, args.pool)
-    minutes = math.inf if args.minutes is None else args.minutes
-    train(run, stream, args.samples, args.batch, args.steps_a_render, minutes)
+
+    def run() -> None:
+        args.state.parent.mkdir(parents=True, exist_ok=True)  # now, not after the first minutes
+        state = Run(args.part, args.state, args.device)
+        stream = Stream(args.part, args.device, args.seed, args.pool)
+        minutes = math.inf if args.minutes is None else args.minutes
+        train(state, stream, args.samples, args.batch, args.steps_a_render, minutes)
+
+    return flags.run_command(run)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

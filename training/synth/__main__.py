@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from training import options as flags
 from training.interhand.subsets import SPLITS
 from training.synth.draws import Draws
 from training.synth.layout import Drawn, write_split
@@ -81,7 +82,7 @@ def in_picture(present: torch.Tensor, joints_px: torch.Tensor) -> torch.Tensor:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Render the splits that were asked for."""
+    """Render the splits that were asked for; 2 with one sentence where they cannot be written."""
     parser = argparse.ArgumentParser(
         prog="python -m training.synth",
         description=__doc__,
@@ -105,6 +106,11 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("give --train, --val or --test with a number of pictures")
     if not 0.0 <= o.single <= 1.0:
         parser.error(f"--single {o.single:g}: a share from 0 to 1 is wanted")
+    return flags.run_command(lambda: write(o, counts))
+
+
+def write(o: argparse.Namespace, counts: dict[str, int]) -> None:
+    """Render and write splits of so many pictures."""
     studio = Studio(o.device)
     for number, (split, count) in enumerate(counts.items()):
         if count < 1:
@@ -112,9 +118,9 @@ def main(arguments: list[str] | None = None) -> int:
         seed = len(SPLITS) * o.seed + number
         identities = TRAINED_IDENTITIES if split == "train" else TEST_IDENTITIES
         drawn = render(studio, count, seed, identities, o.single)
-        shown = tqdm(drawn, desc=split, total=count, unit="picture")
-        print(f"{split}: {write_split(o.output, split, shown, o.seed)} pictures in {o.output}")
-    return 0
+        with tqdm(drawn, desc=split, total=count, unit="picture") as shown:
+            written = write_split(o.output, split, shown, o.seed)
+        print(f"{split}: {written} pictures in {o.output}")
 
 
 if __name__ == "__main__":

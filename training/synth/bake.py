@@ -9,6 +9,7 @@ the middle finger's base joint, x radial (toward the thumb), z out of the palm; 
 is its mirror image in x. The bust (head, neck, torso) is stored in the body frame, z up.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +68,10 @@ def main() -> None:
 
 
 def _build_model():
-    import anny
-
+    try:
+        import anny
+    except ImportError:
+        sys.exit("anny is not installed: pip install 'digit-hands[render]'")
     return anny.Anny(phenotypes="all")
 
 

@@ -8,6 +8,7 @@ background are never trained on.
 
 import argparse
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from digit_core.hand_size import ADULT_HAND_SIZE_M
+from training import options as flags
 from training.synth import contact, lighting
 from training.synth.draws import Draws
 from training.synth.hand_model import Arms, HandModel, Poses, Shapes
@@ -211,15 +213,20 @@ def _room() -> np.ndarray:
     return cv2.GaussianBlur(picture, (0, 0), 3.0)
 
 
-def main() -> None:
-    """Command line."""
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; 2 with one sentence where the folder cannot be written."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=Path("clips"))
     parser.add_argument("--seed", type=int, default=77_036)
-    args = parser.parse_args()
-    frames, truth, camera = render_clip(args.seed)
-    args.output.mkdir(parents=True, exist_ok=True)
-    path = args.output / "two_hands.mp4"
+    args = parser.parse_args(arguments)
+    return flags.run_command(lambda: write(args.output, args.seed))
+
+
+def write(output: Path, seed: int) -> None:
+    """Write the clip, its intrinsics and its truth into a folder."""
+    output.mkdir(parents=True, exist_ok=True)
+    frames, truth, camera = render_clip(seed)
+    path = output / "two_hands.mp4"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
     for frame in frames:
         writer.write(frame[..., ::-1])
@@ -228,9 +235,9 @@ def main() -> None:
     f = float(camera.focal[0])
     intrinsics = {"fx": f, "fy": f, "cx": cx, "cy": cy, "width": WIDTH, "height": HEIGHT}
     path.with_suffix(".json").write_text(json.dumps(intrinsics) + "\n")
-    np.savez_compressed(args.output / "two_hands_truth.npz", **truth)  # type: ignore[arg-type]
+    np.savez_compressed(output / "two_hands_truth.npz", **truth)  # type: ignore[arg-type]
     print(f"{path}: {len(frames)} frames, {path.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -18,7 +18,9 @@ import numpy as np
 
 from digit_core.parts import NUM_PARTS
 from digit_core.skeleton import SIDES, network_from_public
+from training.drawing import write_picture
 from training.interhand import joints
+from training.interhand.errors import DataError
 from training.interhand.patch import MARGIN
 from training.interhand.pictures import LABELS
 
@@ -74,13 +76,19 @@ def write_split(root: Path, split: str, pictures: Iterable[Drawn], seed: int = 1
 
     Returns:
         How many pictures were written.
+
+    Raises:
+        DataError, OSError: they cannot be written.
     """
     files, rng = _Files(), np.random.default_rng(seed)
     (root / LABELS).mkdir(parents=True, exist_ok=True)
-    with lmdb.open(str(root / LABELS), map_size=MAP_SIZE) as masks:
-        for picture in pictures:
-            if picture.present.any():
-                _add(root, split, files, picture, masks, rng)
+    try:
+        with lmdb.open(str(root / LABELS), map_size=MAP_SIZE) as masks:
+            for picture in pictures:
+                if picture.present.any():
+                    _add(root, split, files, picture, masks, rng)
+    except lmdb.Error as error:
+        raise DataError(f"{root / LABELS}: cannot be written ({error})") from error
     _write_annotations(root, split, files)
     return len(files.images)
 
@@ -94,8 +102,7 @@ def _add(root, split: str, files: _Files, picture: Drawn, masks, rng) -> None:
     )
     path = root / "images" / split / key
     path.parent.mkdir(parents=True, exist_ok=True)
-    bgr = cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2BGR)
-    cv2.imwrite(str(path), bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    write_picture(path, picture.rgb, cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY)
     labels = np.where(picture.labels < NUM_PARTS, picture.labels, 0).astype(np.uint8)
     with masks.begin(write=True) as transaction:
         value = cv2.imencode(".png", labels)[1].tobytes()
