@@ -47,9 +47,8 @@ class DemoConsumer(Node):
         self._parts: OrderedDict[int, dict[str, Any]] = OrderedDict()
         self._whole: list[tuple[float, dict[str, Any]]] = []
         self._waiting_bytes = 0
-        self._latencies_ms: list[float] = []
-        self._stamps_s: list[float] = []
-        self._image_stamps_s: list[float] = []
+        self._skeletons: list[tuple[int, float]] = []  # stamp in ns, latency in ms
+        self._images: set[int] = set()  # stamps in ns
         self._transforms = self._segmentations = 0
         self._facts: dict[str, str] = {}
         self._watching = False
@@ -59,7 +58,7 @@ class DemoConsumer(Node):
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
 
     def _on_image(self, message: Image) -> None:
-        self._image_stamps_s.append(1e-9 * Time.from_msg(message.header.stamp).nanoseconds)
+        self._images.add(Time.from_msg(message.header.stamp).nanoseconds)
         self._add(message.header.stamp, "image", message)
 
     def _on_segmentation(self, message: Image) -> None:
@@ -68,8 +67,8 @@ class DemoConsumer(Node):
 
     def _on_skeleton(self, message: TwoHandSkeleton) -> None:
         stamp = Time.from_msg(message.header.stamp)
-        self._latencies_ms.append((self.get_clock().now() - stamp).nanoseconds * 1e-6)
-        self._stamps_s.append(stamp.nanoseconds * 1e-9)
+        latency_ms = (self.get_clock().now() - stamp).nanoseconds * 1e-6
+        self._skeletons.append((stamp.nanoseconds, latency_ms))
         self._add(message.header.stamp, "skeleton", message)
 
     def _on_transforms(self, message: TFMessage) -> None:
@@ -106,25 +105,27 @@ class DemoConsumer(Node):
 
     def report(self) -> dict[str, Any]:
         """Counts, rate in Hz, latency in milliseconds, and the node's own diagnostics."""
-        latencies_ms = self._latencies_ms
+        # The one without hands that comes after the images answers none of them.
+        answers = [answer for answer in self._skeletons if answer[0] in self._images]
+        latencies_ms = [latency_ms for _, latency_ms in answers]
         return {
-            "images": len(self._image_stamps_s),
+            "images": len(self._images),
             "skeletons": len(latencies_ms),
             "segmentations": self._segmentations,
             "transforms": self._transforms,
-            "image_rate_hz": _rate_hz(self._image_stamps_s),
-            "rate_hz": _rate_hz(self._stamps_s),
+            "image_rate_hz": _rate_hz(sorted(self._images)),
+            "rate_hz": _rate_hz([stamp_ns for stamp_ns, _ in answers]),
             "latency_median_ms": float(np.median(latencies_ms)) if latencies_ms else None,
             "latency_p99_ms": float(np.percentile(latencies_ms, 99)) if latencies_ms else None,
             "node": self._facts,
         }
 
 
-def _rate_hz(stamps_s: list[float]) -> float | None:
+def _rate_hz(stamps_ns: list[int]) -> float | None:
     """Mean rate between the first and the last stamp."""
-    if len(stamps_s) < 2 or stamps_s[-1] <= stamps_s[0]:
+    if len(stamps_ns) < 2 or stamps_ns[-1] <= stamps_ns[0]:
         return None
-    return (len(stamps_s) - 1) / (stamps_s[-1] - stamps_s[0])
+    return 1e9 * (len(stamps_ns) - 1) / (stamps_ns[-1] - stamps_ns[0])
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 """The demo as users run it: what it leaves and says, and that nothing outlives it."""
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -54,6 +55,8 @@ def test_a_picture_through_the_topics(start_demo, picture, tmp_path):
     said = demo.output
     for row in ("frames    30 sent", "rate", "latency", "device    cpu", "weights", "written"):
         assert row in said
+    processed, dropped = map(int, re.search(r"(\d+) processed, (-?\d+) dropped", said).groups())
+    assert processed + dropped == 30 and dropped >= 0
     video = cv2.VideoCapture(str(tmp_path / "demo_output" / "overlay.mp4"))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) >= 30
     done, frame = video.read()
