@@ -118,10 +118,11 @@ def load_mano(path: Path) -> Mano:
             "weights": _array(found["weights"]),
             "mean": _array(found["hands_mean"]),
         }
-        parents = np.asarray(found["kintree_table"])[0].astype(np.int64).copy()
-        faces = np.asarray(found["f"]).astype(np.int64)
-    except (KeyError, TypeError, IndexError, ValueError) as error:
+        parents = np.array(np.asarray(found["kintree_table"])[0], dtype=np.int64).ravel()
+        faces = np.array(found["f"], dtype=np.int64)
+    except Exception as error:  # numpy raises many kinds over what is no array
         raise DataError(f"{path}: has no {error}; {MISSING}") from error
+    _check_tree(path, parents, faces)
     parents[0] = 0
     wanted = {
         "template": (VERTICES, 3),
@@ -135,6 +136,15 @@ def load_mano(path: Path) -> Mano:
         if arrays[name].shape != shape:
             raise DataError(f"{path}: {name} is {arrays[name].shape}, not {shape}; {MISSING}")
     return Mano(**arrays, parents=parents, faces=close_wrist(faces))
+
+
+def _check_tree(path: Path, parents: np.ndarray, faces: np.ndarray) -> None:
+    """Raise DataError where joints hang on later ones, or faces on vertices that are not there."""
+    order = np.arange(JOINTS)
+    if parents.shape != (JOINTS,) or not ((0 <= parents) & (parents < order))[1:].all():
+        raise DataError(f"{path}: kintree_table is no tree of {JOINTS} joints; {MISSING}")
+    if faces.ndim != 2 or faces.shape[1] != 3 or not ((0 <= faces) & (faces < VERTICES)).all():
+        raise DataError(f"{path}: f is no list of triangles of {VERTICES} vertices; {MISSING}")
 
 
 def _array(value: Any) -> np.ndarray:
@@ -184,7 +194,7 @@ def read_vertex_parts(path: Path) -> np.ndarray:
     """
     try:
         values = np.array(json.loads(path.read_text()), dtype=np.int64)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise DataError(f"{path}: no list of vertex parts ({error})") from error
     if (
         values.ndim != 1

@@ -2,8 +2,6 @@
 """Predictions with what they are held against, in one .npz: figures without the network."""
 
 import os
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,8 +29,6 @@ ARRAYS = {
 }
 #: These may be missing, all or none: part labels 0 to 32, predicted and true, and which count.
 PART_ARRAYS = {"parts": (128, 128), "parts_true": (128, 128), "parts_valid": ()}
-#: What numpy raises over a file that is damaged or no archive (TypeError: a bare array).
-DAMAGED = (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error)
 FLAGS = ("joint_valid", "hands", "hands_valid", "parts_valid")
 
 
@@ -73,6 +69,10 @@ class Parts(NamedTuple):
     parts: Tensor
     truth: Tensor
     valid: Tensor
+
+
+#: All else in a file is left unread.
+KNOWN = {*ARRAYS, *PART_ARRAYS, *Protocol.__dataclass_fields__}
 
 
 class PredictionsFile(NamedTuple):
@@ -126,8 +126,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         raise PredictionsError(f"{path}: no such file; expected a predictions file (.npz)")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except DAMAGED as error:
+            return {key: archive[key] for key in archive.files if key in KNOWN}
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds over damaged files
         raise PredictionsError(f"{path}: damaged or no .npz of plain arrays") from error
 
 

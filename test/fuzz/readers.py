@@ -155,6 +155,16 @@ def bag():
     return read, "BagError"
 
 
+def journal():
+    from digit_ros.bag.journal import Journal
+
+    def read(path):
+        made = Journal(path, {"input": "a"})
+        made.close()
+
+    return read, "BagError"
+
+
 def media():
     from digit_core.media import Media
 
@@ -209,6 +219,7 @@ READERS = {
         vertex_list,
         predictions,
         bag,
+        journal,
         media,
         player,
         sidecar,
