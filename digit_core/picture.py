@@ -32,6 +32,8 @@ def _lies(content: np.ndarray) -> bool:
     if content[: len(_PNG)].tobytes() != _PNG:
         return False
     place = len(_PNG)
-    while place + _AROUND <= content.size:
+    kind = b""
+    while place + _AROUND <= content.size and kind != b"IEND":
+        kind = content[place + 4 : place + 8].tobytes()
         place += _AROUND + int.from_bytes(content[place : place + 4].tobytes(), "big")
     return place > content.size

@@ -8,7 +8,6 @@ class Parameters:
 given = declare(node, Parameters)
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, TypeVar
@@ -57,7 +56,7 @@ def number(lowest: float, highest: float, *, or_zero: bool = False) -> Rule:
 
     def holds(value: Any) -> bool:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
+        if not number:
             return False
         return lowest <= value <= highest or (or_zero and value == 0.0)
 

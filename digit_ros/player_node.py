@@ -15,6 +15,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from digit_core.printable import printable
 from digit_ros import fastdds
 from digit_ros.images import image_from_array
 from digit_ros.parameter_table import BadParameter, declare
@@ -141,15 +142,20 @@ def main() -> int:
     """Play to the end; 1 when the source cannot be played."""
     quiet_decoders()
     fastdds.use_profile()
-    rclpy.init()
     log, node, code = get_logger("player"), None, 0
     try:
+        rclpy.init()
         node = PlayerNode()
         start = time.monotonic()
         node.play()
         log.info(f"sent {node.sent} images in {time.monotonic() - start:.1f} s")
     except (BadParameter, BadSource, BadIntrinsics) as error:
         log.fatal(str(error))
+        code = 1
+    except RuntimeError as error:  # rcl's own, as of a file of parameters that is none
+        if node is not None:
+            raise
+        log.fatal(printable(str(error)))
         code = 1
     except (KeyboardInterrupt, ExternalShutdownException):
         log.info(f"interrupted after {node.sent if node else 0} images")

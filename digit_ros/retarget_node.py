@@ -182,10 +182,10 @@ class RetargetNode(Node):
 
 def main() -> int:
     """Run the node until it is interrupted; 1 when it cannot start."""
-    rclpy.init()
     try:
+        rclpy.init()
         node = RetargetNode()
-    except BadParameter as error:
+    except (BadParameter, RuntimeError) as error:  # rcl's own errors are RuntimeErrors.
         get_logger("retarget").fatal(str(error))
         rclpy.try_shutdown()
         return 1

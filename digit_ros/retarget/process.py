@@ -8,11 +8,12 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from digit_core.printable import printable
 from digit_ros.retarget import solver
+from digit_ros.retarget.replies import LONGEST, BadReply, Failure, Positions, Ready, parse
 
 #: Variables of ROS and of our environment that would give the other interpreter our libraries.
 _OURS = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
@@ -61,7 +62,8 @@ class Solver:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 start_new_session=True,  # Ctrl-C ends it through us alone.
             )
         except OSError as error:
@@ -125,29 +127,41 @@ class Solver:
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            self._take(json.loads(line))
+        while line := process.stdout.readline(LONGEST):
+            try:
+                self._take(parse(line))
+            except BadReply as error:
+                self.fault = self.fault or f"the solver's reply cannot be understood: {error}"
+                process.kill()
             self._send()
         code = process.wait()
         if not self.fault:
             self.fault = f"the solver ended ({_how(code)}); {self._last_words or 'it said nothing'}"
 
-    def _take(self, reply: dict[str, Any]) -> None:
-        if "error" in reply:
-            self.fault = reply["error"]
-        elif "names" in reply:
-            self.lower, self.upper = np.array(reply["lower"]), np.array(reply["upper"])
-            self.names, self.used = reply["names"], reply["used"]
+    def _take(self, reply: Ready | Positions | Failure) -> None:
+        if isinstance(reply, Failure):
+            self.fault = printable(reply.why)
+            return
+        if isinstance(reply, Ready):
+            if self.ready:
+                raise BadReply("expected the robot hand once")
+            self.lower, self.upper = reply.lower, reply.upper
+            self.names, self.used = reply.names, reply.used
             self.ready = True
-        else:
-            with self._lock:
-                self._asked_s = 0.0
-                if not self._reset:  # else it answers a hand of before
-                    self._answer = np.array(reply["positions"])
+            return
+        if not self._asked_s or reply.number != self._number:
+            raise BadReply("expected the answer to the request that is under way")
+        if reply.positions.shape != self.lower.shape:
+            raise BadReply(f"expected {len(self.names)} positions")
+        with self._lock:
+            self._asked_s = 0.0
+            if not self._reset:  # else it answers a hand of before
+                self._answer = reply.positions
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
-        for line in process.stderr or ():
-            self._last_words = line.strip() or self._last_words
+        assert process.stderr is not None
+        while line := process.stderr.readline(LONGEST):
+            self._last_words = printable(line.strip()) or self._last_words
 
 
 def _script() -> Path:

@@ -165,6 +165,62 @@ def journal():
     return read, "BagError"
 
 
+def solver():
+    """Lines of the file as a solver process says them: the second and later ones when asked."""
+    import numpy as np
+
+    from digit_ros.retarget.process import Solver
+
+    class SolverFault(Exception):
+        pass
+
+    def read(path):
+        fake = path.with_name("python")
+        fake.write_text(f"#!/bin/sh\nhead -n 1 {path}\nread _\ntail -n +2 {path}\n")
+        fake.chmod(0o700)
+        solver = Solver(str(fake), "config.yml", "", timeout_s=5.0)
+        limit_s = time.monotonic() + 60
+        try:
+            while not solver.fault and (answer := solver.take()) is None:
+                assert time.monotonic() < limit_s
+                if solver.ready:
+                    solver.ask(np.zeros((21, 3)))
+                elif path.read_bytes().count(b"\n") == 0:
+                    solver.close()  # it would wait for the rest of its line for ever
+                time.sleep(0.001)
+            if solver.check():
+                raise SolverFault(solver.fault)
+            assert answer.shape == (len(solver.names),) == solver.lower.shape
+        finally:
+            solver.close(wait_s=5.0)
+
+    return read, "SolverFault"
+
+
+def parameters():
+    """A file of parameters as a node takes them at its start."""
+    import rclpy
+    from rclpy.node import Node
+
+    from digit_ros.parameter_table import declare
+    from digit_ros.parameters import Parameters
+
+    def read(path):
+        context = rclpy.Context()
+        try:
+            rclpy.init(args=["--ros-args", "--params-file", str(path)], context=context)
+            node = Node("digit", context=context)
+            try:
+                declare(node, Parameters).settings()
+            finally:
+                node.destroy_node()
+        finally:
+            context.try_shutdown()
+
+    # digit_node says rcl's own errors as they are.
+    return read, "BadParameter", "RCLError", "RCLInvalidROSArgsError"
+
+
 def media():
     from digit_core.media import Media
 
@@ -220,6 +276,8 @@ READERS = {
         predictions,
         bag,
         journal,
+        solver,
+        parameters,
         media,
         player,
         sidecar,

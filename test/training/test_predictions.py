@@ -4,6 +4,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -140,6 +141,17 @@ def test_a_bare_array_is_refused(tmp_path):
         np.save(file, np.zeros(3))
     with pytest.raises(PredictionsError, match="damaged or no .npz"):
         load_predictions(tmp_path / "f.npz")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_header_that_says_it_is_huge_is_refused(path):
+    """Found by fuzzing: numpy's MemoryError came through."""
+    text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (9223372036854775807,)}\n"
+    with zipfile.ZipFile(path, "a") as archive:
+        name = b"\x93NUMPY\x01\0" + len(text).to_bytes(2, "little") + text
+        archive.writestr("weights.npy", name)
+    with pytest.raises(PredictionsError, match="damaged or no .npz"):
+        load_predictions(path)
 
 
 def test_command_fails_with_one_sentence(tmp_path):

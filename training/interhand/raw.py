@@ -229,9 +229,14 @@ def _item(files: SplitFiles, number: int, image: Any, annotation: Any) -> Item:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path}: row {number} is malformed ({error}); {VERSION}") from error
-    if not np.isfinite(item.box).all() or (item.box[2:] <= 0).any():
+    if not _is_box(item.box):
         raise DataError(f"{path}: annotation {item.id} has the empty box {item.box.tolist()}")
     return item
+
+
+def _is_box(box: np.ndarray) -> bool:
+    """Whether x, y, width, height in pixels are a place that a patch can be cut out of."""
+    return bool((np.abs(box) < 1e6).all() and (box[2:] > 0.01).all())
 
 
 def _whole(value: Any, most: int = (1 << 31) - 1) -> int:
@@ -316,7 +321,12 @@ def _read_rootnet(files: SplitFiles) -> dict[int, Any]:
         boxes, depths = (
             numbers(entry(row, k), s) for k, s in (("bbox", (4,)), ("abs_depth", (2,)))
         )
-        if boxes is None or depths is None or not isinstance(entry(row, "annot_id"), int):
+        if (
+            boxes is None
+            or depths is None
+            or not _is_box(boxes)
+            or not isinstance(entry(row, "annot_id"), int)
+        ):
             raise DataError(
                 f"{files.rootnet}: entry {len(found)} is not annot_id, bbox (4) and abs_depth (2) "
                 "in numbers; download it again"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading a data set: the same items whatever the workers, and bad data named."""
 
+import contextlib
 import errno
 import json
 import os
@@ -195,6 +196,11 @@ def test_pickles_run_nothing(tmp_path):
     with pytest.raises(DataError, match=r"evil\.pkl: wants .*refuses"):
         read_pickle(path)
     assert not (tmp_path / "ran").exists()
+    # Found by fuzzing: an index of five bytes into the memo took 30 GB, a length what it says.
+    for bomb in (b"\x80\x04Nr\xff\xff\xff\x7f.", b"\x80\x05\x96" + (1 << 34).to_bytes(8, "little")):
+        path.write_bytes(bomb)
+        with contextlib.suppress(DataError):
+            assert read_pickle(path) is None
     path.write_bytes(pickle.dumps({"a": np.float32(1), "b": np.arange(3), "c": None}))
     assert read_pickle(path)["b"].tolist() == [0, 1, 2]
 
@@ -272,6 +278,10 @@ BAD = {
     "rootnet's box is text": (
         lambda f: edit(f.rootnet, lambda d: d[2].update(bbox="a")),
         "entry 2 is not annot_id",
+    ),
+    "rootnet's box is nothing": (
+        lambda f: edit(f.rootnet, lambda d: d[1].update(bbox=[1, 1, 0, 0])),
+        "entry 1 is not annot_id",
     ),
     "rootnet is null": (lambda f: f.rootnet.write_text("null"), "entry 0 is not annot_id"),
     "list of fits is a number": (

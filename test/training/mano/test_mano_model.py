@@ -2,6 +2,7 @@
 """MANO's arithmetic on files of its exact shape, held against the renderer's own hand."""
 
 import json
+import pickle
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from digit_core.parts import Part
 from training import mano
 from training.interhand.errors import DataError
+from training.interhand.pickles import read_pickle
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +124,34 @@ def test_open_wrist_is_closed():
     closed = mano.close_wrist(open_box)
     edges = [tuple(f[[a, b]]) for f in closed[:, :] for a, b in ((0, 1), (1, 2), (2, 0))]
     assert len(closed) == 6 and all((b, a) in edges for a, b in edges)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("kintree_table", None, "kintree_table is no tree|has no"),
+        ("kintree_table", [[0] * 15], "kintree_table is no tree"),
+        ("kintree_table", [[0, 5, *[0] * 14]], "kintree_table is no tree"),
+        ("f", None, "f is no list|has no"),
+        ("f", [[0, 1, 778]], "f is no list of triangles"),
+        ("v_template", 10**400, "has no"),
+    ],
+)
+def test_files_that_are_not_manos_are_refused(mano_folder, tmp_path, key, value, expected):
+    """Found by fuzzing: numpy's and Python's own errors came through."""
+    content = read_pickle(mano_folder / "MANO_RIGHT.pkl", inert=("chumpy", "scipy"))
+    plain = {k: v for k, v in content.items() if isinstance(v, np.ndarray)}
+    zeros = {"shapedirs": (778, 3, 10), "J_regressor": (16, 778)}
+    plain |= {name: np.zeros(shape) for name, shape in zeros.items()}
+    path = tmp_path / "spoiled.pkl"
+    path.write_bytes(pickle.dumps(plain | {key: value}, 2))
+    with pytest.raises(DataError, match=f"spoiled.pkl: ({expected})"):
+        mano.load_mano(path)
+
+
+@pytest.mark.parametrize("text", ["[1e400]", "[" * 100_000, "[99999999999999999999]", "null"])
+def test_vertex_lists_that_are_none(tmp_path, text):
+    """Found by fuzzing."""
+    (tmp_path / "v.json").write_text(text)
+    with pytest.raises(DataError, match="v.json: (no list|expected 778)"):
+        mano.read_vertex_parts(tmp_path / "v.json")
