@@ -2,7 +2,7 @@
 """The recording that is read: its topics, its cameras, its messages in the order of time."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,8 @@ def opened(path: Path) -> Iterator[Reader]:
             raise BagError(f"{path}: not a rosbag2 that can be read: its metadata is damaged")
         yield reader
     finally:
-        reader.close()
+        with suppress(Exception):  # rosbags stumbles over metadata that it had no need of before
+            reader.close()
 
 
 def _is_sound(reader: Reader) -> bool:

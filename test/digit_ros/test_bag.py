@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recordings: read, answered, written, interrupted, broken; real bags through the real network."""
 
+import re
 import signal
 from array import array
 from pathlib import Path
@@ -323,3 +324,15 @@ def test_metadata_of_other_types_is_refused(recording, tmp_path, capsys, old, ne
     assert (
         "broken: not a rosbag2 that can be read: its metadata is damaged" in capsys.readouterr().err
     )
+
+
+def test_metadata_that_nothing_needs_may_be_anything(recording, tmp_path):
+    """Found by fuzzing: rosbags could not close the bag, when all was written."""
+    other = tmp_path / "other"
+    other.mkdir()
+    text = (recording / "metadata.yaml").read_text()
+    spoilt = re.sub(r"^  files:.*?(?=^  \w)", "  files: ''\n", text, flags=re.S | re.M)
+    assert spoilt != text
+    (other / "metadata.yaml").write_text(spoilt)
+    (other / "recording.mcap").write_bytes((recording / "recording.mcap").read_bytes())
+    assert bag([str(other), str(tmp_path / "out")]) == 0
