@@ -86,9 +86,10 @@ def texts(allowed: str, each: Callable[[str], bool]) -> Rule:
     """A list of different texts, one at least, each as `allowed` says and `each` checks."""
 
     def holds(value: Any) -> bool:
-        if not isinstance(value, (list, tuple)) or not value or len(set(value)) != len(value):
+        if not isinstance(value, (list, tuple)) or not value:
             return False
-        return all(isinstance(one, str) and each(one) for one in value)
+        right = all(isinstance(one, str) and each(one) for one in value)
+        return right and len(set(value)) == len(value)
 
     return Rule(allowed, holds, ParameterType.PARAMETER_STRING_ARRAY)
 

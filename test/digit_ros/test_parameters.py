@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from digit_ros import parameter_table
-from digit_ros.parameter_table import BadParameter
+from digit_ros.parameter_table import BadParameter, checked
 from digit_ros.parameters import Parameters
 
 CONFIG = Path(__file__).parents[2] / "config" / "digit.yaml"
@@ -115,3 +115,11 @@ def test_the_yaml_file_holds_every_parameter_with_its_default_and_a_comment():
     for row in fields(Parameters):
         place = next(n for n, line in enumerate(lines) if line.strip().startswith(f"{row.name}:"))
         assert lines[place - 1].strip().startswith("#"), row.name
+
+
+@pytest.mark.parametrize(("name", "value"), [("hold_s", 10**400), ("cameras", [["a"]])])
+def test_values_that_no_rule_thought_of_are_refused(name, value):
+    """Found by fuzzing: an OverflowError and a TypeError came through."""
+    given = {row: field.default for row, field in Parameters.__dataclass_fields__.items()}
+    with pytest.raises(BadParameter, match=f"parameter {name} is "):
+        checked(Parameters, given | {name: value})

@@ -179,7 +179,7 @@ def solver():
         fake.write_text(f"#!/bin/sh\nhead -n 1 {path}\nread _\ntail -n +2 {path}\n")
         fake.chmod(0o700)
         solver = Solver(str(fake), "config.yml", "", timeout_s=5.0)
-        limit_s = time.monotonic() + 60
+        answer, limit_s = None, time.monotonic() + 60
         try:
             while not solver.fault and (answer := solver.take()) is None:
                 assert time.monotonic() < limit_s
@@ -188,7 +188,9 @@ def solver():
                 elif path.read_bytes().count(b"\n") == 0:
                     solver.close()  # it would wait for the rest of its line for ever
                 time.sleep(0.001)
-            if solver.check():
+            if answer is None:
+                answer = solver.take()  # it may have ended right after its answer
+            if answer is None:
                 raise SolverFault(solver.fault)
             assert answer.shape == (len(solver.names),) == solver.lower.shape
         finally:
