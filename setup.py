@@ -22,6 +22,7 @@ setup(
         "opencv-python>=4.10,<5",
         "safetensors>=0.4",
         "torch>=2.4",
+        "openvino>=2026.4; platform_machine in 'x86_64 aarch64 arm64 AMD64'",
     ],
     extras_require={
         "training": [

@@ -2,18 +2,18 @@
 """Finding the hands in a full frame: letterbox in, the detector's maps out, boxes chosen."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 from torch.nn import functional
 
 from digit_core import boxes
 from digit_core.network.detector import DETECTOR_SIZE as INPUT
-from digit_core.network.detector import STRIDE, UNIT_SIDE_PX
+from digit_core.network.detector import STRIDE, UNIT_SIDE_PX, DetectorOutput
 from digit_core.pair import Candidate
 
 GREY = 128
@@ -82,26 +82,31 @@ def letterbox(image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
     return canvas, Letterbox(w / width, h / height, left, top)
 
 
+def detector_maps(output: DetectorOutput) -> Tensor:
+    """All that detections are read from: (B, 5, 32, 32) float32.
+
+    Score logits, the three of the boxes, and 1 where a score is the largest of its 3x3 neighbours.
+    """
+    scores = output.score_logits.float()
+    peaks = functional.max_pool2d(scores, 3, stride=1, padding=1) == scores
+    return torch.cat([scores, output.boxes.float(), peaks.float()], dim=1)
+
+
 def detect(
-    detector: nn.Module, images: Sequence[np.ndarray], device: torch.device, threshold: float
+    detector: Callable[[np.ndarray], np.ndarray], images: Sequence[np.ndarray], threshold: float
 ) -> list[list[Detection]]:
     """Run the detector on several images at once.
 
     Args:
-        detector: (B, 3, 256, 256) float RGB in [0, 1] to `DetectorOutput`.
+        detector: (B, 256, 256, 3) uint8 RGB to `detector_maps`; `runtime.DetectorRuntime`.
         images: each (H, W, 3) uint8 RGB, any sizes.
-        device: where the detector is.
         threshold: least probability.
 
     Returns:
         For each image its detections, the surest first.
     """
     fitted = [letterbox(image) for image in images]
-    batch = torch.from_numpy(np.stack([canvas for canvas, _ in fitted])).to(device)
-    output = detector(batch.permute(0, 3, 1, 2).float().div_(255))
-    scores = output.score_logits.float()
-    peaks = functional.max_pool2d(scores, 3, stride=1, padding=1) == scores
-    maps = torch.cat([scores, output.boxes.float(), peaks.float()], dim=1).cpu().numpy()
+    maps = detector(np.stack([canvas for canvas, _ in fitted]))
     return [
         decode(m[0], m[1:4], m[4] > 0, box, threshold)
         for m, (_, box) in zip(maps, fitted, strict=True)

@@ -14,7 +14,7 @@ from digit_core.detection import detect
 from digit_core.frame import DepthGiver, Frame, check_input
 from digit_core.hand_size import HandScale
 from digit_core.hands import TwoHands
-from digit_core.runtime import PoseRuntime, prepare
+from digit_core.runtime import DetectorRuntime, PoseRuntime
 from digit_core.settings import Settings
 from digit_core.tracker import Tracker
 from digit_core.weights import Networks, PathLike, load_networks
@@ -54,9 +54,14 @@ class DigitEstimator:
         """Use networks that are loaded; see `load`."""
         self.networks = networks
         self._pose = PoseRuntime(networks.pose, networks.device, precision)
-        self._detector = prepare(networks.detector)
+        self._detector = DetectorRuntime(networks.detector, networks.device)
         self.settings = settings or Settings()
         self.scale = HandScale.of(hand_size_m, networks.hand_size_m)
+
+    @property
+    def engine(self) -> str:
+        """What runs the networks: "openvino" or "torch"."""
+        return self._pose.engine
 
     @classmethod
     def load(
@@ -154,11 +159,10 @@ class DigitEstimator:
     def _detect(self, frames: Sequence[Frame]) -> None:
         if not frames:
             return
-        net = self.networks
         # All frames of a batch share the lowest threshold; each keeps its own after.
         lowest = min(f.settings.detection_threshold for f in frames)
         with _timed(frames, "detect"):
-            found = detect(self._detector, [f.image for f in frames], net.device, lowest)
+            found = detect(self._detector, [f.image for f in frames], lowest)
         for frame, detections in zip(frames, found, strict=True):
             least = frame.settings.detection_threshold
             frame.take_detections([d for d in detections if d.score >= least])

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a network is run: norms folded, channels last, precision, and on CUDA one graph a batch size.
+"""How a network is run: norms folded, precision, compiled by OpenVINO on CPUs or else by torch.
 
-The way from crops to numbers is the same everywhere, `PoseRuntime._step`; a CUDA graph only replays
-it without Python between its kernels.
+The way from bytes to numbers is the same everywhere; OpenVINO compiles it in two, before and after
+`Heads`, and a CUDA graph replays it without Python between its kernels.
 """
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -17,19 +17,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from digit_core import openvino_chain
+from digit_core.cuda_graph import CudaGraph
 from digit_core.decode import pack
+from digit_core.detection import detector_maps
+from digit_core.network.detector import HandDetector
+from digit_core.network.digit import Digit
 from digit_core.network.lite import DigitLite
+from digit_core.network.output import Heads
+from digit_core.openvino_chain import OpenVinoChain
 
 #: Names of precisions; "auto" is decided by `dtype_of`.
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 #: Batch sizes that get a graph of their own; each holds the memory of one pass.
 _MOST_GRAPHS = 8
-_WARM_UPS = 3
+ENGINES = ("auto", "openvino", "torch")
+_SIDE = 256
 CPU_FLAGS = Path("/proc/cpuinfo")
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
-
-#: Crops (B, 256, 256, 3) uint8 on the device to numbers (B, N) float32 and part logits.
-Step = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def dtype_of(precision: str, device: torch.device, network: nn.Module | None = None) -> torch.dtype:
@@ -132,12 +137,30 @@ def fold_norms(network: nn.Module) -> nn.Module:
     return network
 
 
+def engine_of(engine: str, device: torch.device, network: nn.Module) -> str:
+    """What runs a network: "auto" is OpenVINO for ours on a CPU where it is installed, else torch.
+
+    Raises:
+        ValueError: there is no such engine, or not for this.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"engine {engine!r}: expected one of {', '.join(ENGINES)}")
+    ours = isinstance(network, (Digit, DigitLite, HandDetector))
+    usable = ours and device.type == "cpu" and openvino_chain.available()
+    if engine == "openvino" and not usable:
+        raise ValueError(
+            "engine 'openvino': expected a network of ours, on a CPU, and the package openvino"
+        )
+    return "openvino" if usable and engine != "torch" else "torch"
+
+
 class PoseRuntime:
     """Runs the pose network: crops in host memory to decoded numbers in host memory.
 
     Attributes:
-        network: what is run; see `prepare`.
-        dtype: its precision.
+        dtype: the precision of all but the first two convolutions and the decoding.
+        engine: "openvino" or "torch".
+        network: what is run, or was compiled; see `prepare`.
     """
 
     def __init__(
@@ -146,18 +169,25 @@ class PoseRuntime:
         device: torch.device,
         precision: str = "auto",
         graphs: bool = False,
+        engine: str = "auto",
     ) -> None:
         """Prepare a network that is on `device`; with `graphs` CUDA replays one graph a batch size.
 
         Raises:
-            ValueError: the precision cannot be had there.
+            ValueError: the precision or the engine cannot be had there.
         """
         self.dtype = dtype_of(precision, device, network)
-        self.network = prepare(network, self.dtype)
+        self.engine = engine_of(engine, device, network)
+        compiled = self.engine == "openvino"
+        self.network = prepare(network, torch.float32 if compiled else self.dtype)
         if isinstance(self.network, DigitLite):
             self.network.upsample_parts = False  # `segmentation.paint` does, for who wants them
         self._device = device
-        self._graphs: dict[int, _Graph] = {}
+        self._chain: OpenVinoChain | None = None
+        if compiled:
+            steps = [_Heads(self.network), _Answer(self.network)]
+            self._chain = OpenVinoChain(steps, _some_bytes(), self.dtype == torch.bfloat16)
+        self._graphs: dict[int, CudaGraph] = {}
         self._use_graphs = graphs and device.type == "cuda"
 
     @torch.inference_mode()
@@ -169,26 +199,28 @@ class PoseRuntime:
 
         Returns:
             `digit_core.decode.pack`'s numbers (B, N) float32, and the part logits (B, 33, h, w)
-            on the device, in the network's precision and at its own size.
+            on the device, at the network's own size.
         """
+        if self._chain is not None:
+            numbers, parts = self._chain(patches)
+            return numbers, torch.from_numpy(parts)
         graph = self._graph_for(patches.shape) if self._use_graphs else None
         if graph is not None:
             return graph(patches)
         with _exact(self.dtype):
-            numbers, parts = self._step(torch.from_numpy(patches).to(self._device))
-        return numbers.cpu().numpy(), parts
+            on_device = self._step(torch.from_numpy(patches).to(self._device))
+        return on_device[0].cpu().numpy(), on_device[1]
 
     def _step(self, patches: Tensor) -> tuple[Tensor, Tensor]:
-        images = patches.permute(0, 3, 1, 2).float().div_(255)
-        output = self.network(images)
+        output = self.network(_images(patches))
         return pack(output), output.part_logits
 
-    def _graph_for(self, shape: tuple[int, ...]) -> "_Graph | None":
+    def _graph_for(self, shape: tuple[int, ...]) -> CudaGraph | None:
         batch = shape[0]
         if batch not in self._graphs and len(self._graphs) < _MOST_GRAPHS:
             try:
                 with _exact(self.dtype):
-                    self._graphs[batch] = _Graph(self._step, shape, self._device)
+                    self._graphs[batch] = CudaGraph(self._step, shape, self._device)
             except RuntimeError as error:
                 self._use_graphs = False
                 warnings.warn(
@@ -197,46 +229,73 @@ class PoseRuntime:
         return self._graphs.get(batch) if self._use_graphs else None
 
 
-class _Graph:
-    """One batch size as one CUDA graph between two pinned buffers."""
+class DetectorRuntime:
+    """Runs the detector: letterboxed frames in host memory to its maps in host memory."""
 
-    def __init__(self, step: Step, shape: tuple[int, ...], device: torch.device) -> None:
-        self._device = device
-        self._host_in = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
-        self._patches = torch.zeros(shape, dtype=torch.uint8, device=device)
-        with torch.cuda.device(device):
-            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream), _benchmarked():
-                for _ in range(_WARM_UPS):
-                    step(self._patches)
-            torch.cuda.current_stream().wait_stream(stream)
-            self._graph = torch.cuda.CUDAGraph()
-            # Other threads of the process may use the card meanwhile.
-            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"), _benchmarked():
-                self._numbers, self._parts = step(self._patches)
-        self._host_out = torch.empty(self._numbers.shape, dtype=torch.float32, pin_memory=True)
+    def __init__(self, network: nn.Module, device: torch.device, engine: str = "auto") -> None:
+        """Prepare a network that is on `device`; float32 everywhere.
 
-    def __call__(self, patches: np.ndarray) -> tuple[np.ndarray, Tensor]:
-        with torch.cuda.device(self._device):
-            self._host_in.copy_(torch.from_numpy(patches))
-            self._patches.copy_(self._host_in, non_blocking=True)
-            self._graph.replay()
-            self._host_out.copy_(self._numbers, non_blocking=True)
-            parts = self._parts.clone()  # the next replay writes over the graph's own
-            torch.cuda.current_stream().synchronize()
-        return self._host_out.numpy().copy(), parts
+        Raises:
+            ValueError: the engine cannot be had there.
+        """
+        self._device, self._maps = device, _DetectorMaps(prepare(network))
+        self._chain: OpenVinoChain | None = None
+        if engine_of(engine, device, network) == "openvino":
+            self._chain = OpenVinoChain([self._maps], _some_bytes())
+
+    @torch.inference_mode()
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """`digit_core.detection.detector_maps` (B, 5, 32, 32) of frames (B, 256, 256, 3) uint8."""
+        if self._chain is not None:
+            return self._chain(frames)[0]
+        with _exact(torch.float32):
+            (maps,) = self._maps(torch.from_numpy(frames).to(self._device))
+        found: np.ndarray = maps.cpu().numpy()
+        return found
 
 
-@contextmanager
-def _benchmarked() -> Iterator[None]:
-    """Let cuDNN try its algorithms and keep the fastest."""
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = True
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = before
+class _Heads(nn.Module):
+    """Crops (B, 256, 256, 3) uint8 to `Heads` as a tuple."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, patches: Tensor) -> tuple[Tensor, ...]:
+        heads: Heads = self.network.heads(_images(patches))  # type: ignore[operator]
+        return tuple(heads)
+
+
+class _Answer(nn.Module):
+    """`Heads` to `pack`'s numbers and the part logits."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *heads: Tensor) -> tuple[Tensor, Tensor]:
+        output = self.network.answer(Heads(*heads))  # type: ignore[operator]
+        return pack(output), output.part_logits
+
+
+class _DetectorMaps(nn.Module):
+    """Letterboxed frames (B, 256, 256, 3) uint8 to the maps that detections are read from."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, frames: Tensor) -> tuple[Tensor]:
+        return (detector_maps(self.network(_images(frames))),)
+
+
+def _images(patches: Tensor) -> Tensor:
+    """(B, H, W, 3) uint8 to (B, 3, H, W) float32 in [0, 1]."""
+    return patches.permute(0, 3, 1, 2).float() / 255
+
+
+def _some_bytes() -> Tensor:
+    return torch.zeros(1, _SIDE, _SIDE, 3, dtype=torch.uint8)
 
 
 @contextmanager

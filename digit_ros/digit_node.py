@@ -135,7 +135,7 @@ class DigitNode(LifecycleNode):
             gc.collect()
             torch.cuda.empty_cache()
 
-    def _on_parameters_set(self, _changes) -> None:
+    def _on_parameters_set(self, _changes: object) -> None:
         self.parameters = parameter_table.read(self, Parameters)
 
     def _match(self) -> None:
@@ -146,7 +146,8 @@ class DigitNode(LifecycleNode):
         if self._fallback is None:
             return
         header = Header(stamp=self.get_clock().now().to_msg())
-        facts = {**self._facts, "device": self._fallback.device}
+        runs = {"device": self._fallback.device, "engine": self._fallback.engine}
+        facts = {**self._facts, **runs}
         amiss = self._fallback.note or self._namesake()
         status = [stream.tick(facts, amiss) for stream in self._streams]
         self._diagnostics.publish(DiagnosticArray(header=header, status=status))

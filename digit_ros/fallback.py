@@ -38,6 +38,11 @@ class Fallback:
         return "cpu" if self._most == 0 else str(self._estimator.networks.device)
 
     @property
+    def engine(self) -> str:
+        """What runs it there."""
+        return (self._estimator if self._most != 0 else self._on_cpu()).engine
+
+    @property
     def note(self) -> str:
         """What is amiss now, in a sentence; empty when nothing is."""
         if self._most is None:

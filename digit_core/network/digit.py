@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from digit_core.network.blocks import conv_relu, double_conv, upsample_bilinear
 from digit_core.network.hrnet import WIDTHS, HRNet
-from digit_core.network.output import DigitOutput
+from digit_core.network.output import DigitOutput, Heads
 from digit_core.network.soft_argmax import (
     expected_value,
     expected_xy,
@@ -70,17 +70,31 @@ class Digit(nn.Module):
 
     def forward(self, images: Tensor) -> DigitOutput:
         """Answer for a batch of crops."""
+        return self.answer(self.heads(images))
+
+    def heads(self, images: Tensor) -> Heads:
+        """All layers, nothing decoded."""
         features = self.backbone(images)
-        part_logits = self.part_head(features)
-        features = self.merge(torch.cat((features, self.part_features(part_logits)), dim=1))
-        heatmaps = _at_least_float32(self.heatmap(features))
+        parts = self.part_head(features)
+        features = self.merge(torch.cat((features, self.part_features(parts)), dim=1))
         pooled = self.global_features(features).mean(dim=(2, 3))
+        return Heads(
+            heatmaps=self.heatmap(features),
+            depth=self.depth(features),
+            root=self.root_depth(pooled),
+            hands=self.presence(pooled),
+            parts=parts,
+        )
+
+    def answer(self, heads: Heads) -> DigitOutput:
+        """Decode; no weights in it."""
+        heatmaps = _at_least_float32(heads.heatmaps)
         return DigitOutput(
             heatmaps=heatmaps,
-            joints_25d=decode_joints(heatmaps, _at_least_float32(self.depth(features))),
-            root_depth=soft_argmax_1d(_at_least_float32(self.root_depth(pooled))),
-            hand_logits=self.presence(pooled),
-            part_logits=part_logits,
+            joints_25d=decode_joints(heatmaps, _at_least_float32(heads.depth)),
+            root_depth=soft_argmax_1d(_at_least_float32(heads.root)),
+            hand_logits=heads.hands,
+            part_logits=heads.parts,
         )
 
 

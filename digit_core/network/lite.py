@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from digit_core.network.output import DigitOutput
+from digit_core.network.output import DigitOutput, Heads
 from digit_core.network.residual import ConvNormReLU, ResidualPyramid, init_weights
 
 NUM_JOINTS_TWO_HANDS = 42
@@ -50,24 +50,34 @@ class DigitLite(nn.Module):
 
         Heatmaps are (B, 42, H/4, W/4) and parts (B, 33, H/2, W/2): 64 and 128 at 256 pixels.
         """
-        height, width = images.shape[-2:]
+        return self.answer(self.heads(images))
+
+    def heads(self, images: Tensor) -> Heads:
+        """All layers, nothing decoded; heatmaps and parts at stride 4 of the scaled images."""
         features, deep = self.trunk(_resize(images, self.input_scale))
         pooled = deep.mean((2, 3))
         features = F.relu(features + self.context(pooled)[:, :, None, None])
         features = self.head(features)
-        heatmaps = _shuffled(self.heatmap(features).float())
-        depth = self.depth(features).float().contiguous()
+        return Heads(
+            heatmaps=_shuffled(self.heatmap(features)),
+            depth=self.depth(features),
+            root=DEPTH_CELLS / 2 * (1 + self.root_fc(pooled)),
+            hands=self.hand_fc(pooled),
+            parts=_shuffled(self.parts(features)),
+        )
+
+    def answer(self, heads: Heads) -> DigitOutput:
+        """Decode; no weights in it."""
+        heatmaps, depth, root, hands, parts = (head.float() for head in heads)
         # The expectation over the whole map teaches better; a window around the likeliest place
         # answers better, as it does not mix two places into one between them.
         shown = heatmaps if self.training else likeliest_window(heatmaps)
-        joints = decode_joints(shown, depth, self.input_scale)
-        parts = _shuffled(self.parts(features))
+        joints = decode_joints(shown, depth.contiguous(), self.input_scale)
+        height, width = (round(int(side) / self.input_scale) for side in heatmaps.shape[-2:])
+        heatmaps = enlarged(heatmaps, height, width)
         if self.upsample_parts:
-            parts = enlarged(parts, height // 2, width // 2)
-        root = DEPTH_CELLS / 2 * (1 + self.root_fc(pooled).float())
-        hands = self.hand_fc(pooled).float()
-        heatmaps = enlarged(heatmaps, height // 4, width // 4)
-        return DigitOutput(heatmaps, joints, root, hands, parts.float())
+            parts = enlarged(parts, 2 * height, 2 * width)
+        return DigitOutput(heatmaps, joints, root, hands, parts)
 
 
 def _resize(images: Tensor, scale: float) -> Tensor:

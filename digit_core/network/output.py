@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every network of this package returns."""
+"""What every network of this package returns, before and after decoding."""
 
 from typing import NamedTuple
 
@@ -26,3 +26,24 @@ class DigitOutput(NamedTuple):
     root_depth: Tensor
     hand_logits: Tensor
     part_logits: Tensor
+
+
+class Heads(NamedTuple):
+    """The last layers' answers for a batch of B crops, before anything is decoded.
+
+    `Network.heads` gives them and `Network.answer` makes a `DigitOutput` of them; what lies between
+    the two needs no more than 16 bits, what lies behind does.
+
+    Attributes:
+        heatmaps: (B, 42, h, w) joint scores.
+        depth: (B, 42, ...) depth maps.
+        root: (B, 64) scores of the root depth's bins, or (B, 1) the root depth itself.
+        hands: (B, 2) presence logits.
+        parts: (B, 33, ...) part logits.
+    """
+
+    heatmaps: Tensor
+    depth: Tensor
+    root: Tensor
+    hands: Tensor
+    parts: Tensor

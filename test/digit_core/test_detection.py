@@ -8,6 +8,7 @@ from torch import nn
 
 from digit_core.detection import Detection, choose, decode, detect, letterbox
 from digit_core.network.detector import DetectorOutput
+from digit_core.runtime import DetectorRuntime
 
 
 class Painted(nn.Module):
@@ -30,7 +31,11 @@ def maps() -> tuple[np.ndarray, np.ndarray]:
 
 def found(scores, box_maps, shape=(256, 256), threshold=0.3) -> list[Detection]:
     image = np.zeros((*shape, 3), np.uint8)
-    return detect(Painted(scores, box_maps), [image], torch.device("cpu"), threshold)[0]
+    return detect(running(Painted(scores, box_maps)), [image], threshold)[0]
+
+
+def running(detector: nn.Module) -> DetectorRuntime:
+    return DetectorRuntime(detector, torch.device("cpu"))
 
 
 def test_a_cell_means_centre_and_side():
@@ -84,7 +89,7 @@ def test_the_detector_sees_rgb_between_0_and_1():
     net = Painted(*maps())
     image = np.zeros((256, 256, 3), np.uint8)
     image[..., 0] = 255
-    detect(net, [image, image], torch.device("cpu"), 0.3)
+    detect(running(net), [image, image], 0.3)
     (seen,) = net.seen
     assert seen.shape == (2, 3, 256, 256) and seen.dtype == torch.float32
     assert seen[0, 0].min() == 1 and seen[0, 1:].max() == 0

@@ -41,6 +41,7 @@ def test_an_image_is_answered_with_its_own_header(start_digit, camera):
         assert hand.present or np.isnan(hand.pixels).all()
     counts = camera.counts()
     assert counts["frames received"] == counts["frames processed"] == "1"
+    assert counts["engine"] in ("openvino", "torch")
     assert counts["device"] and counts["weights"].endswith(".safetensors")
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from benchmarks.clip import CLIP, read_truth
+from digit_core import openvino_chain
 from digit_core.crop import crop_for
 from digit_core.decode import PX_PER_CELL, pack
 from digit_core.media import Media
@@ -89,15 +90,21 @@ def check(error_px, what):
     assert p99 <= P99_PX
 
 
-def test_bf16_on_the_clip(network, clip):
-    fast = PoseRuntime(network, torch.device("cpu"), "bf16")
-    error, _ = moved_px(network, lambda patches: fast(patches)[0], clip)
+@pytest.fixture(scope="module", params=["openvino", "torch"])
+def in_bf16(request, network):
+    if request.param == "openvino" and not openvino_chain.available():
+        pytest.skip("openvino is not installed")
+    fast = PoseRuntime(network, torch.device("cpu"), "bf16", engine=request.param)
+    return lambda patches: fast(patches)[0]
+
+
+def test_bf16_on_the_clip(network, in_bf16, clip):
+    error, _ = moved_px(network, in_bf16, clip)
     check(error, "bf16, clip")
 
 
-def test_bf16_on_renders(network, renders):
-    fast = PoseRuntime(network, torch.device("cpu"), "bf16")
-    error, mass = moved_px(network, lambda patches: fast(patches)[0], renders)
+def test_bf16_on_renders(network, in_bf16, renders):
+    error, mass = moved_px(network, in_bf16, renders)
     check(error[mass >= ONE_PLACE], "bf16, renders")
 
 
