@@ -31,6 +31,7 @@ def ways(release: str) -> dict[str, Callable[[], object]]:
     network, patches = filled(CPU), crops(1)
     images = torch.from_numpy(patches).permute(0, 3, 1, 2).float().div_(255).contiguous()
     fp32, bf16 = (PoseRuntime(network, CPU, precision) for precision in ("fp32", "bf16"))
+    folded = PoseRuntime(network, CPU, "fp32", engine="torch")
 
     def plain() -> object:
         with torch.inference_mode():
@@ -39,6 +40,7 @@ def ways(release: str) -> dict[str, Callable[[], object]]:
     return {
         "release": release_pass(open_release(release, CPU), images, torch.float32),
         "ours, plain": plain,
+        "ours, torch, folded": lambda: folded(patches),
         "ours, fp32 (default)": lambda: fp32(patches),
         "ours, bf16": lambda: bf16(patches),
     }
