@@ -52,6 +52,16 @@ def _openvino() -> Any:
     return openvino
 
 
+@cache
+def _core() -> Any:
+    """One for the whole process.
+
+    Its plugin for CPUs gives the thread a stack for signals, and frees it with the last core while
+    the thread still has it: the next signal that Python handles would end the process.
+    """
+    return _openvino().Core()
+
+
 class OpenVinoChain:
     """Modules that run one after the other, each taking all that the one before gives.
 
@@ -189,4 +199,4 @@ def _compiled(model: Any, precision: str) -> Any:
         # Threads tied to a core wait for whatever else runs on it.
         "ENABLE_CPU_PINNING": False,
     }
-    return _openvino().Core().compile_model(model, "CPU", settings).create_infer_request()
+    return _core().compile_model(model, "CPU", settings).create_infer_request()

@@ -131,6 +131,18 @@ def test_openvino_brings_no_telemetry():
     assert done.stdout.split() == ["True", "False"]
 
 
+def test_a_signal_after_the_last_network_is_gone():
+    """OpenVINO freed the stack on which Python handles signals."""
+    code = (
+        "import gc, os, signal; from digit_core import DigitEstimator; heard = []; "
+        "signal.signal(signal.SIGUSR1, lambda *_: heard.append(1)); "
+        "estimator = DigitEstimator.load(device='cpu'); estimator.warm_up(); "
+        "del estimator; gc.collect(); os.kill(os.getpid(), signal.SIGUSR1); print(heard)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "[1]")
+
+
 @pytest.mark.parametrize("name", ["digit", "digit-lite", "detector"])
 def test_no_norm_is_left(networks, name):
     before = [type(module) for module in networks[name].modules()]
