@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Malformed and extreme messages through the real path: CDR, callbacks, network, publishers."""
 
+import gc
 import math
 import os
 import time
@@ -153,6 +154,10 @@ class Bench:
         self.node.destroy_node()
         self._listener.destroy_node()
         rclpy.try_shutdown()
+        # rclpy leaves a lifecycle node's services in the graph, unanswered, until the node's cycles
+        # are collected; the next test's client would ask those.
+        self.node = self.stream = self._listener = None
+        gc.collect()
 
 
 def opened(**parameters):
