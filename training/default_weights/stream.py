@@ -5,7 +5,7 @@ Batch i of a seed is always the same batch on the same device, so that a run tha
 on with what it would have seen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,8 +14,9 @@ from torch import Tensor
 
 from digit_core.detection import GREY
 from training.default_weights.targets import detector_targets, pose_targets
+from training.synth import picture
 from training.synth.draws import Draws
-from training.synth.faults import OF_CROPS, OF_FRAMES, degrade
+from training.synth.faults import OF_CROPS, OF_FRAMES, Resolutions, degrade
 from training.synth.pairs import PairOptions, Pairs, random_pairs
 from training.synth.picture import CloseUps, Frames, Pictures, Studio, joined, with_mirror_images
 from training.synth.views import Camera
@@ -54,12 +55,41 @@ STAGES = {"pose": (Stage(200_000, only_right=True), Stage(10**15)), "detector": 
 _REUSE = 16
 
 
-class Stream:
-    """Batches for one network, "pose" or "detector"."""
+#: What a stream can be kept from varying: besides pictures their people and camera faults.
+VARIED = (*picture.VARIED, "identities", "faults")
 
-    def __init__(self, part: str, device: str | torch.device, seed: int, pool: int = 8192) -> None:
-        self._part, self._seed, self._pool = part, seed, pool
-        self.studio = Studio(device, backgrounds=1500 if pool > 4000 else 300)
+
+class Stream:
+    """Batches for one network.
+
+    Args:
+        part: "pose" or "detector".
+        device: makes them there.
+        seed: of all batches.
+        pool: pairs of hands made at a time.
+        constant: of `VARIED` what is the same in all pictures; of faults, that there are none.
+        size: side of the pose network's crops, pixels.
+        stages: of the curriculum.
+    """
+
+    def __init__(
+        self,
+        part: str,
+        device: str | torch.device,
+        seed: int,
+        pool: int = 8192,
+        constant: frozenset[str] = frozenset(),
+        size: int = POSE_SIZE,
+        stages: tuple[Stage, ...] | None = None,
+    ) -> None:
+        self._part, self._seed, self._pool, self._size = part, seed, pool, size
+        self._stages = stages or STAGES[part]
+        self._faults = "faults" not in constant
+        self._options = _PAIRS[part]
+        if "identities" in constant:
+            self._options = replace(self._options, identities=range(1))
+        backgrounds = 1500 if pool > 4000 else 300
+        self.studio = Studio(device, backgrounds, constant)
         self._pairs: tuple[int, Pairs] | None = None
 
     def batch(self, first: int, n: int) -> dict[str, Tensor]:
@@ -70,24 +100,29 @@ class Stream:
         Returns:
             image (n, 3, S, S) float in 0..1 and the targets of `targets`, in random order.
         """
-        stage = next(s for s in STAGES[self._part] if first < s.until)
+        stage = next(s for s in self._stages if first < s.until)
         rendered = n if stage.only_right else n // 2
         pairs = self._pairs_for(first // (self._pool * _REUSE))
         draws = self._draws(1, first)
         chosen = pairs[draws.integers(len(pairs), rendered)]
         if stage.only_right:
-            chosen = _right_alone(chosen)
+            chosen = right_alone(chosen)
         if self._part == "pose":
-            pictures = self.studio.close_ups(draws, chosen, POSE_SIZE, _CROPS)
+            pictures = self.studio.close_ups(draws, chosen, self._size, _CROPS)
             # The first stage has right hands alone.
             pictures = pictures if stage.only_right else with_mirror_images(pictures)
             targets, resolutions = pose_targets(pictures), OF_CROPS
         else:
             pictures = with_mirror_images(self._detector_pictures(draws, chosen))
             targets, resolutions = detector_targets(pictures), OF_FRAMES
-        batch = {"image": degrade(draws, pictures.rgb, resolutions), **targets}
+        batch = {"image": self._seen(draws, pictures.rgb, resolutions), **targets}
         order = draws.some(1.0, len(pictures.rgb))
         return {k: v[order] for k, v in batch.items()}
+
+    def _seen(self, draws: Draws, rgb: Tensor, resolutions: Resolutions) -> Tensor:
+        if self._faults:
+            return degrade(draws, rgb, resolutions)
+        return rgb.permute(0, 3, 1, 2).float() / 255
 
     def _detector_pictures(self, draws: Draws, pairs: Pairs) -> Pictures:
         """Half windows about hands, half whole frames."""
@@ -100,7 +135,7 @@ class Stream:
     def _pairs_for(self, chunk: int) -> Pairs:
         if self._pairs is None or self._pairs[0] != chunk:
             draws = self._draws(0, chunk)
-            made = random_pairs(draws, self.studio.model, self._pool, _PAIRS[self._part])
+            made = random_pairs(draws, self.studio.model, self._pool, self._options)
             self._pairs = (chunk, made)
         return self._pairs[1]
 
@@ -124,7 +159,8 @@ def letterboxed(pictures: Pictures) -> Pictures:
     return pictures
 
 
-def _right_alone(pairs: Pairs) -> Pairs:
+def right_alone(pairs: Pairs) -> Pairs:
+    """The pairs' right hands, each alone."""
     present = torch.zeros_like(pairs.present)
     present[:, 0] = True
     return Pairs(pairs.shapes, pairs.arms, present, torch.zeros_like(pairs.interacting))

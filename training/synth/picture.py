@@ -86,11 +86,28 @@ class Frames:
     distorted: float = 0.3
 
 
-class Studio:
-    """Everything that is loaded once to draw many pictures on one device."""
+#: What can be kept from varying between pictures: skin and clothes; light; people, things and
+#: backgrounds about the hands.
+VARIED = ("looks", "light", "scene")
 
-    def __init__(self, device: str | torch.device = "cpu", backgrounds: int = 300) -> None:
+
+class Studio:
+    """Everything that is loaded once to draw many pictures on one device.
+
+    Args:
+        device: draws there.
+        backgrounds: size of their pool.
+        constant: of `VARIED` what is the same in all pictures, to learn what its variety is worth.
+    """
+
+    def __init__(
+        self,
+        device: str | torch.device = "cpu",
+        backgrounds: int = 300,
+        constant: frozenset[str] = frozenset(),
+    ) -> None:
         self.device = torch.device(device)
+        self._constant = constant
         self.model = HandModel(self.device)
         self.meshes = MeshMaker(self.model, self.device)
         self._backgrounds = Backgrounds(self.device, backgrounds)
@@ -133,6 +150,9 @@ class Studio:
         pairs, bust = _shifted(pairs, shift), torch.full((n,), 0.72, device=self.device)
         return self._draw(draws, pairs, rotation, camera, (width, height), focus, bust)
 
+    def _draws_of(self, kind: str, draws: Draws) -> Draws:
+        return Draws(0, self.device, alike=True) if kind in self._constant else draws
+
     def _focus(self, draws: Draws, pairs: Pairs, options: CloseUps) -> Tensor:
         n = len(pairs)
         one = draws.integers(2, n)
@@ -145,15 +165,16 @@ class Studio:
         self, draws: Draws, pairs: Pairs, rotation, camera: Camera, size, focus, bust: Tensor
     ) -> Pictures:
         n, (width, height) = len(pairs), size
-        looks = random_looks(draws, n)
+        looks = random_looks(self._draws_of("looks", draws), n)
         centre = _middle(pairs)
-        things = random_things(draws, pairs, centre)
-        frame = random_bust_frames(draws, rotation, centre, ~pairs.present.any(1))
-        shown = draws.chance(bust, n)
+        of_scene = self._draws_of("scene", draws)
+        things = random_things(of_scene, pairs, centre)
+        frame = random_bust_frames(of_scene, rotation, centre, ~pairs.present.any(1))
+        shown = of_scene.chance(bust, n)
         mesh = self.meshes.make(draws, pairs, looks, frame, shown, things)
-        light = lighting.random_lights(draws, n)
+        light = lighting.random_lights(self._draws_of("light", draws), n)
         rgba, labels, depth = self.render(mesh, camera, width, height, light, centre, pairs)
-        rgb = over(rgba, self._backgrounds.draw(draws, n, width, height))
+        rgb = over(rgba, self._backgrounds.draw(of_scene, n, width, height))
         joints_px = camera.project(pairs.arms.joints)
         visible = _visible(labels, depth, pairs, joints_px)
         return Pictures(

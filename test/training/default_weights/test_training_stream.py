@@ -2,6 +2,7 @@
 """Targets, losses, the stream and the resumable run."""
 
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -247,3 +248,19 @@ def test_a_fitted_calibration_holds_one_sigma_of_the_errors(tmp_path):
         networks.pose.trunk.stem[0][0].weight,
         load_networks(None, "cpu").pose.trunk.stem[0][0].weight,
     )
+
+
+@pytest.mark.parametrize("kind", sorted(streams.VARIED))
+def test_what_is_kept_from_varying_does_not_vary(kind, monkeypatch):
+    """And hands stand where they stood."""
+    few = partial(Studio, "cpu", 8)
+    monkeypatch.setattr(streams, "Studio", lambda _device, _count, constant: few(constant))
+    right = (Stage(10**15, only_right=True),)
+    varied, constant = (
+        Stream("pose", "cpu", 1, 32, frozenset(kinds), 64, right).batch(0, 8)
+        for kinds in ((), (kind,))
+    )
+    assert not torch.equal(varied["image"], constant["image"])
+    if kind != "identities":
+        order = [torch.argsort(b["joints"][:, 0, 0]) for b in (varied, constant)]
+        torch.testing.assert_close(varied["joints"][order[0]], constant["joints"][order[1]])
