@@ -44,10 +44,8 @@ def test_two_hands_apart_are_two_crops_in_one_batch(apart, estimator_of, camera,
     estimator.scale = type(estimator.scale)(size_of(apart), 0.003, size_of(apart))
     hands = estimator(blank, camera)
     check(hands, apart)
-    assert estimator.networks.pose.batches == [2, 2]  # a look and a second, refined one
-    for side in ("right", "left"):
-        tight = np.ptp(apart.pixels(side), axis=0).max()
-        assert getattr(hands, side).box[2] == pytest.approx(1.25 * tight, rel=1e-4)
+    # The detector's boxes are right: a second look would show the same.
+    assert estimator.networks.pose.batches == [2]
 
 
 def test_the_second_look_mends_the_detector_s_box(apart, estimator_of, camera, blank):
@@ -61,6 +59,7 @@ def test_the_second_look_mends_the_detector_s_box(apart, estimator_of, camera, b
 
     estimator.networks.detector.paint = too_large
     hand = estimator(blank, camera).right
+    assert estimator.networks.pose.batches == [2, 2]
     tight = np.ptp(apart.pixels("right"), axis=0).max()
     assert hand.box[2] == pytest.approx(1.25 * tight, rel=1e-4)
 
