@@ -13,7 +13,10 @@ import argparse
 import json
 from pathlib import Path
 
-import matplotlib
+try:
+    import matplotlib
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}: pip install -r requirements/plots.txt") from error
 
 matplotlib.use("Agg")
 
