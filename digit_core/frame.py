@@ -101,12 +101,13 @@ class Frame:
     def look_again(self) -> bool:
         """Plan a second look from the first one's joints, for hands newly found.
 
-        Not where it would show what has been read already.
+        Not where it would show what has been read already; of hands that the picture's edge may
+        cut the first look alone is too easily sure.
         """
         if not (self._fresh and self.seen):
             return False
         read, again = self.looks, plan_again(self.seen, self._margin)
-        if all(any(_alike(new, old) for old in read) for new in again):
+        if all(any(_alike(new, old) for old in read) and self._inside(new) for new in again):
             return False
         self.looks = again
         return True
@@ -180,6 +181,11 @@ class Frame:
         joints[:, 0] = self.shape[1] - 1 - joints[:, 0]
         box = boxes.mirror(hand.box, self.shape[1]).astype(np.float32)
         return replace(hand, joints_2d=joints, box=box)
+
+    def _inside(self, look: Look) -> bool:
+        x, y, side, _ = look.crop.box
+        height, width = self.shape
+        return bool(min(x, y) >= 0 and x + side <= width and y + side <= height)
 
     def _painter(self) -> Callable[[], np.ndarray]:
         shape, seen, mirrored = self.shape, list(self.seen.values()), self.settings.mirrored

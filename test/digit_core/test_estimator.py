@@ -64,6 +64,17 @@ def test_the_second_look_mends_the_detector_s_box(apart, estimator_of, camera, b
     assert hand.box[2] == pytest.approx(1.25 * tight, rel=1e-4)
 
 
+def test_a_hand_at_the_picture_s_edge_is_always_looked_at_twice(made, estimator_of, camera, blank):
+    hand = made.placed_hand("right", (-0.28, 0.05, 0.6), (10, 20, 5))
+    scene = made.Scene(camera, right=hand)
+    crop = 1.25 * np.ptp(scene.pixels("right"), axis=0).max()
+    middle = (scene.pixels("right").min(axis=0) + scene.pixels("right").max(axis=0)) / 2
+    assert 0 < middle[0] < crop / 2
+    estimator = estimator_of(scene)
+    assert estimator(blank, camera).right is not None
+    assert estimator.networks.pose.batches == [1, 1]
+
+
 def test_hands_together_are_one_crop(clasped, estimator_of, camera, blank):
     estimator = estimator_of(clasped)
     estimator.scale = type(estimator.scale)(size_of(clasped), 0.003, size_of(clasped))
