@@ -115,7 +115,7 @@ def run_arm(
         net = run.average.net
         assert isinstance(net, DigitLite)
         points.append({"samples": run.samples, **measure(net)})
-        print(f"without {name}: {points[-1]}", flush=True)
+        print(f"{_left_out(name)}: {points[-1]}", flush=True)
         known.write_text(json.dumps(points))
     return points
 
@@ -158,7 +158,11 @@ def compare(o: argparse.Namespace) -> None:
     print(f"\n{o.samples} crops of {o.size} px each; PCK@0.2 (median error, px of 256) on {counts}")
     for name, row in rows.items():
         cells = [f"{row[t]['pck']:.3f} ({row[t]['px']:.1f})" for t in tests]
-        print(f"| without {name} | " + " | ".join(cells) + " |")
+        print(f"| {_left_out(name)} | " + " | ".join(cells) + " |")
+
+
+def _left_out(name: str) -> str:
+    return f"without {name}" if ARMS[name] else "everything varied"
 
 
 if __name__ == "__main__":
