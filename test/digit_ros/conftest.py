@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 
@@ -189,6 +191,51 @@ def make_camera(ears):
 def camera(make_camera):
     """A `CameraAndEars` that publishes reliably."""
     return make_camera(ReliabilityPolicy.RELIABLE)
+
+
+class Lifecycle:
+    """Calls digit_node's lifecycle services, once it answers."""
+
+    def __init__(self, ears):
+        self._ears, self._heard = ears, False
+        self._change = ears.node.create_client(ChangeState, "/digit/change_state")
+        self._get = ears.node.create_client(GetState, "/digit/get_state")
+
+    def change(self, transition) -> bool:
+        """Whether the transition was made."""
+        self._listen()
+        future = self._change.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        self._ears.spin_until(future.done, 60.0, "the service's answer")
+        return future.result().success
+
+    @property
+    def state(self) -> int:
+        self._listen()
+        return self._ask(60.0)
+
+    def _listen(self):
+        """A service knows its client a moment after that knows it; till then answers are lost."""
+        deadline = time.monotonic() + START_S
+        while not self._heard:
+            assert time.monotonic() < deadline, "the lifecycle services did not come"
+            self._ears.spin_until(self._get.service_is_ready, START_S, "the lifecycle services")
+            self._heard = self._ask(0.5, give_up=True) is not None
+
+    def _ask(self, timeout_s, give_up=False):
+        future = self._get.call_async(GetState.Request())
+        deadline = time.monotonic() + timeout_s
+        self._ears.spin_until(
+            lambda: future.done() or (give_up and time.monotonic() > deadline),
+            timeout_s + 1.0,
+            "the service's answer",
+        )
+        return future.result().current_state.id if future.done() else None
+
+
+@pytest.fixture
+def lifecycle(ears):
+    """A `Lifecycle` of the node that a test starts."""
+    return Lifecycle(ears)
 
 
 class HandsScene:

@@ -6,7 +6,6 @@ from statistics import median
 
 import pytest
 from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 from sensor_msgs.msg import Image
 
 CONFIGURE = Transition.TRANSITION_CONFIGURE
@@ -14,32 +13,6 @@ ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEA
 CLEANUP = Transition.TRANSITION_CLEANUP
 UNCONFIGURED, INACTIVE = State.PRIMARY_STATE_UNCONFIGURED, State.PRIMARY_STATE_INACTIVE
 ACTIVE, FINALIZED = State.PRIMARY_STATE_ACTIVE, State.PRIMARY_STATE_FINALIZED
-
-
-class Lifecycle:
-    """Calls the node's lifecycle services."""
-
-    def __init__(self, ears):
-        self._ears = ears
-        self._change = ears.node.create_client(ChangeState, "/digit/change_state")
-        self._get = ears.node.create_client(GetState, "/digit/get_state")
-        for client in (self._change, self._get):
-            ears.spin_until(client.service_is_ready, 90.0, "the lifecycle services")
-        # The services know us a moment later than we know them; until then answers are lost.
-        ears.spin_for(1.0)
-
-    def _call(self, client, request):
-        future = client.call_async(request)
-        self._ears.spin_until(future.done, 60.0, "the service's answer")
-        return future.result()
-
-    def change(self, transition) -> bool:
-        request = ChangeState.Request(transition=Transition(id=transition))
-        return self._call(self._change, request).success
-
-    @property
-    def state(self) -> int:
-        return self._call(self._get, GetState.Request()).current_state.id
 
 
 @pytest.fixture
@@ -52,9 +25,8 @@ def start_manual(start_node, weights):
     return start
 
 
-def test_up_and_down_and_up_again(start_manual, ears, camera):
+def test_up_and_down_and_up_again(start_manual, lifecycle, ears, camera):
     node = start_manual()
-    lifecycle = Lifecycle(ears)
     assert lifecycle.state == UNCONFIGURED
     assert ears.node.count_publishers("skeleton") == 0
     for _ in range(2):
@@ -69,9 +41,8 @@ def test_up_and_down_and_up_again(start_manual, ears, camera):
     assert node.running and "Traceback" not in node.output
 
 
-def test_wrong_orders_are_refused_and_change_nothing(start_manual, ears):
+def test_wrong_orders_are_refused_and_change_nothing(start_manual, lifecycle):
     start_manual()
-    lifecycle = Lifecycle(ears)
     for transition in (ACTIVATE, DEACTIVATE, CLEANUP):
         assert not lifecycle.change(transition)
     assert lifecycle.state == UNCONFIGURED
@@ -81,9 +52,8 @@ def test_wrong_orders_are_refused_and_change_nothing(start_manual, ears):
     assert lifecycle.state == INACTIVE
 
 
-def test_bad_weights_leave_the_node_unconfigured(start_manual, ears, tmp_path):
+def test_bad_weights_leave_the_node_unconfigured(start_manual, lifecycle, tmp_path):
     node = start_manual(weights=tmp_path / "none.safetensors")
-    lifecycle = Lifecycle(ears)
     assert not lifecycle.change(CONFIGURE)
     assert lifecycle.state == UNCONFIGURED
     node.wait_for("none.safetensors: no such weights file")
@@ -98,18 +68,17 @@ def test_bad_weights_leave_the_node_unconfigured(start_manual, ears, tmp_path):
         ([CONFIGURE, ACTIVATE], Transition.TRANSITION_ACTIVE_SHUTDOWN),
     ],
 )
-def test_shutdown_from_every_state(start_manual, ears, climb, shutdown):
+def test_shutdown_from_every_state(start_manual, lifecycle, climb, shutdown):
     node = start_manual()
-    lifecycle = Lifecycle(ears)
     assert all(lifecycle.change(transition) for transition in climb)
     assert lifecycle.change(shutdown) and lifecycle.state == FINALIZED
     assert node.stop() == 0 and "Traceback" not in node.output
 
 
-def test_by_default_it_starts_itself(start_node, weights, ears):
+def test_by_default_it_starts_itself(start_node, weights, lifecycle, ears):
     start_node("digit_node", {"weights": weights})
     ears.publisher(Image, "image", wait_for_subscriber_s=90.0)
-    assert Lifecycle(ears).state == ACTIVE
+    assert lifecycle.state == ACTIVE
 
 
 def size_of(pid) -> tuple[float, int, int]:
@@ -121,9 +90,8 @@ def size_of(pid) -> tuple[float, int, int]:
     return float(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), files
 
 
-def test_rounds_leave_nothing_behind(start_manual, ears):
+def test_rounds_leave_nothing_behind(start_manual, lifecycle, ears):
     node = start_manual()
-    lifecycle = Lifecycle(ears)
     ears.node.create_publisher(Image, "image", 10)
     sizes = []
     for _ in range(50):
