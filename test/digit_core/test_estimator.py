@@ -6,6 +6,7 @@ import pytest
 
 from digit_core import Camera, DepthSource, Settings
 from digit_core.hand_size import chain_length
+from digit_core.pair import FIRST_LOOK_MARGIN
 from digit_core.parts import Part
 
 
@@ -46,6 +47,9 @@ def test_two_hands_apart_are_two_crops_in_one_batch(apart, estimator_of, camera,
     check(hands, apart)
     # The detector's boxes are right: a second look would show the same.
     assert estimator.networks.pose.batches == [2]
+    for side in ("right", "left"):
+        tight = np.ptp(apart.pixels(side), axis=0).max()
+        assert getattr(hands, side).box[2] == pytest.approx(FIRST_LOOK_MARGIN * tight, rel=1e-4)
 
 
 def test_the_second_look_mends_the_detector_s_box(apart, estimator_of, camera, blank):

@@ -18,7 +18,7 @@ import torch
 from training.default_weights.bundle import write_bundle
 from training.default_weights.calibrate import CROPS, FRAMES, calibrate
 from training.default_weights.stream import Stream
-from training.default_weights.train import Run, train
+from training.default_weights.train import Run, add_stream_options, train
 
 RESULT = "digit_lite.safetensors"
 
@@ -62,13 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--detector-samples", type=int, default=1_000_000)
     parser.add_argument("--legs", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--steps-a-render", type=int, default=1, help="batches rendered at once")
-    parser.add_argument("--pool", type=int, default=1024, help="pairs of hands made at a time")
+    add_stream_options(parser)
     parser.add_argument("--crops", type=int, default=CROPS, help="for the confidences")
     parser.add_argument("--frames", type=int, default=FRAMES, help="for the confidences")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     o = parser.parse_args(arguments)
     if min(o.pose_samples, o.detector_samples, o.legs, o.batch, o.steps_a_render, o.pool) < 1:
         parser.error("samples, legs, batch, steps and pool are at least 1")

@@ -202,6 +202,19 @@ def train(
     run.save()
 
 
+def add_stream_options(
+    parser: argparse.ArgumentParser, batch: int = 64, steps_a_render: int = 1
+) -> None:
+    """What batches are made of, and where; with other defaults where wanted."""
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument(
+        "--steps-a-render", type=int, default=steps_a_render, help="batches rendered at once"
+    )
+    parser.add_argument("--pool", type=int, default=1024, help="pairs of hands made at a time")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line; 2 with one sentence where the state cannot be read or written."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -210,12 +223,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--state", type=Path, required=True, help="folder to resume from and save to"
     )
     parser.add_argument("--samples", type=int, help="to show in all; without it, --minutes decide")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--steps-a-render", type=int, default=1, help="batches rendered at once")
-    parser.add_argument("--pool", type=int, default=1024, help="pairs of hands made at a time")
+    add_stream_options(parser)
     parser.add_argument("--minutes", type=float, help="stop after so long")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args(arguments)
     if args.samples is None and args.minutes is None:
         parser.error("give --samples or --minutes")

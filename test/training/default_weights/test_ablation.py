@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import ablation
 from digit_core.network.output import DigitOutput
 from digit_core.skeleton import PUBLIC_FROM_NETWORK
-from training.default_weights import ablation
+from training.default_weights.stream import VARIED
 
 
 class Answers:
@@ -63,3 +64,16 @@ def test_photos_that_are_not_there_are_one_sentence(tmp_path, capsys):
     arguments = ["--work", str(tmp_path / "work"), "--photos", str(tmp_path)]
     assert ablation.main(arguments) == 2
     assert "labels.json: cannot be read" in capsys.readouterr().err
+
+
+def test_every_variety_has_its_arm():
+    assert sorted(ablation.LEFT_OUT) == sorted(VARIED)
+
+
+def test_scores_of_another_comparison_are_not_taken_for_these(tmp_path, capsys):
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "options.json").write_text('{"samples": "64"}')
+    assert ablation.main(["--work", str(work), "--samples", "128"]) == 2
+    said = capsys.readouterr().err
+    assert "of another comparison" in said and "samples 64, not 128" in said

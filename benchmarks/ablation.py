@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each randomisation of the renders is worth: `python -m training.default_weights.ablation
---work FOLDER [--photos FOLDER]`.
+"""What each randomisation of the renders is worth: `python -m benchmarks.ablation --work FOLDER
+[--photos FOLDER]`.
 
 Trains one small pose network on renders with everything varied, and one more for each kind of
 variety that is left out, all from the same start on right hands alone, and scores them on renders
@@ -19,28 +19,31 @@ import cv2
 import torch
 from torch import Tensor
 
+from benchmarks.photos import read_labels
 from digit_core.crop import Crop
+from digit_core.media import Media
 from digit_core.network.lite import DigitLite
 from digit_core.skeleton import PUBLIC_FROM_NETWORK
 from training import options as flags
 from training.default_weights.stream import Stage, Stream, right_alone
 from training.default_weights.targets import pose_targets
-from training.default_weights.train import Run, train
+from training.default_weights.train import Run, add_stream_options, train
 from training.interhand.errors import DataError
 from training.synth.draws import Draws
 from training.synth.faults import degrade
 from training.synth.pairs import TEST_IDENTITIES, PairOptions, random_pairs
 from training.synth.picture import CloseUps, Studio
 
-#: What an arm leaves out, in words, and the names that `Stream` has for it.
-ARMS: dict[str, frozenset[str]] = {
-    "nothing": frozenset(),
-    "camera faults": frozenset({"faults"}),
-    "people, things, backgrounds about the hand": frozenset({"scene"}),
-    "light": frozenset({"light"}),
-    "skin and clothes": frozenset({"looks"}),
-    "shapes of hands": frozenset({"identities"}),
+#: What `Stream` can keep from varying, in words; one arm leaves out each.
+LEFT_OUT = {
+    "faults": "camera faults",
+    "scene": "people, things, backgrounds about the hand",
+    "light": "light",
+    "looks": "skin and clothes",
+    "identities": "shapes of hands",
 }
+#: The arm that leaves out nothing.
+EVERYTHING = ""
 PATCH, TEST_SEED = 256, 9_501
 _SHARE, _CHUNK = 0.2, 50
 _RIGHT_HANDS = (Stage(10**15, only_right=True),)
@@ -65,9 +68,6 @@ def rendered(count: int) -> Test:
 
 def photographed(folder: Path) -> Test:
     """Single hands of a folder of photos, cut out by their labels; left ones mirrored."""
-    from benchmarks.photos import read_labels  # the one reader of that form
-    from digit_core.media import Media
-
     try:
         photos = read_labels(folder)
     except ValueError as error:
@@ -100,22 +100,23 @@ def score(net: DigitLite, size: int, test: Test, device: torch.device) -> dict[s
 
 
 def run_arm(
-    o: argparse.Namespace, name: str, curve: tuple[int, ...], measure: Callable[[DigitLite], dict]
+    o: argparse.Namespace, kind: str, curve: tuple[int, ...], measure: Callable[[DigitLite], dict]
 ) -> list[dict]:
     """Train one arm, scoring it at each number of samples in `curve`."""
-    folder = o.work / f"{o.size}px_without_{name.split(',')[0].replace(' ', '_')}"
+    folder = o.work / (f"without_{kind}" if kind else "everything")
     known = folder.with_suffix(".json")
     points = json.loads(known.read_text()) if known.exists() else []
     if len(points) == len(curve):
         return points
     run = Run("pose", folder, o.device)
-    stream = Stream("pose", o.device, o.seed, o.pool, ARMS[name], o.size, _RIGHT_HANDS)
+    constant = frozenset({kind} - {EVERYTHING})
+    stream = Stream("pose", o.device, o.seed, o.pool, constant, o.size, _RIGHT_HANDS)
     for until in curve[len(points) :]:
         train(run, stream, curve[-1], o.batch, o.steps_a_render, float("inf"), until)
         net = run.average.net
         assert isinstance(net, DigitLite)
         points.append({"samples": run.samples, **measure(net)})
-        print(f"{_left_out(name)}: {points[-1]}", flush=True)
+        print(f"{_words(kind)}: {points[-1]}", flush=True)
         known.write_text(json.dumps(points))
     return points
 
@@ -123,7 +124,7 @@ def run_arm(
 def main(arguments: list[str] | None = None) -> int:
     """Command line; 2 with one sentence where a folder cannot be read or written."""
     parser = argparse.ArgumentParser(
-        prog="python -m training.default_weights.ablation",
+        prog="python -m benchmarks.ablation",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -132,11 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--samples", type=int, default=40_000, help="that each network sees")
     parser.add_argument("--size", type=int, default=128, help="side of the crops, pixels")
     parser.add_argument("--renders", type=int, default=500, help="of the test set")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--steps-a-render", type=int, default=2, help="batches rendered at once")
-    parser.add_argument("--pool", type=int, default=1024, help="pairs of hands made at a time")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add_stream_options(parser, batch=32, steps_a_render=2)
     o = parser.parse_args(arguments)
     return flags.run_command(lambda: compare(o))
 
@@ -144,6 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
 def compare(o: argparse.Namespace) -> None:
     """Train and score all arms; print the table."""
     o.work.mkdir(parents=True, exist_ok=True)
+    keep_to_one(o)
     # Photos first: what is wrong with them should be said at once.
     photos = {"photos": photographed(o.photos)} if o.photos else {}
     tests = {"renders": rendered(o.renders), **photos}
@@ -153,16 +151,32 @@ def compare(o: argparse.Namespace) -> None:
         return {name: score(net, o.size, test, device) for name, test in tests.items()}
 
     curve = tuple(o.samples * i // 4 for i in (1, 2, 3, 4))
-    rows = {name: run_arm(o, name, curve, measure)[-1] for name in ARMS}
+    rows = {kind: run_arm(o, kind, curve, measure)[-1] for kind in (EVERYTHING, *LEFT_OUT)}
     counts = ", ".join(f"{len(test[0])} {name}" for name, test in tests.items())
     print(f"\n{o.samples} crops of {o.size} px each; PCK@0.2 (median error, px of 256) on {counts}")
-    for name, row in rows.items():
+    for kind, row in rows.items():
         cells = [f"{row[t]['pck']:.3f} ({row[t]['px']:.1f})" for t in tests]
-        print(f"| {_left_out(name)} | " + " | ".join(cells) + " |")
+        print(f"| {_words(kind)} | " + " | ".join(cells) + " |")
 
 
-def _left_out(name: str) -> str:
-    return f"without {name}" if ARMS[name] else "everything varied"
+def keep_to_one(o: argparse.Namespace) -> None:
+    """Write down what is compared; scores of other options must not be taken for these.
+
+    Raises:
+        DataError: the folder holds another comparison.
+    """
+    path = o.work / "options.json"
+    now = {name: str(value) for name, value in vars(o).items() if name not in ("work", "device")}
+    before = json.loads(path.read_text()) if path.exists() else now
+    other = [name for name in now if before.get(name) != now[name]]
+    if other:
+        told = ", ".join(f"{name} {before.get(name)}, not {now[name]}" for name in other)
+        raise DataError(f"{path}: this folder is of another comparison ({told}); take another")
+    path.write_text(json.dumps(now))
+
+
+def _words(kind: str) -> str:
+    return f"without {LEFT_OUT[kind]}" if kind else "everything varied"
 
 
 if __name__ == "__main__":
