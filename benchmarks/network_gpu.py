@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Full `digit` network on CUDA beside the DIGIT release: crops in host memory to joints there.
+"""Full `digit` network on CUDA beside the DIGIT release: frames in host memory to joints there.
 
     python -m benchmarks.network_gpu [RELEASE] [--json OUT] [--device cpu --batches 1 --repeats 2]
 
 RELEASE is a folder with the release's `src/model`, `src/nets`, `src/utils` and `elytra`; without it
 only our side is run. Ours has weights made by rule, the release its random start, which cost the
-same time as trained ones. A pass of ours is uint8 crops -> decoded joints (`PoseRuntime`, one CUDA
-graph a batch size); one of the release is float crops already on the card -> its eager
-forward -> its own soft-argmax -> numpy. At batch 1 the release runs in float32, as it does when
-tested; at larger ones in the best of float32, fp16 and bf16 autocast.
+same time as trained ones. A pass of ours is uint8 frames of 640x480, two crops of each -> upload ->
+crops cut on the card -> network -> joints in host memory (`PoseRuntime.from_frames`, one CUDA graph
+a batch size); rows named crops start from crops cut in host memory. One of the release is float
+crops already on the card -> its eager forward -> its own soft-argmax -> numpy. At batch 1 the
+release runs in float32, as it does when tested; at larger ones in the best of float32, fp16 and
+bf16 autocast.
 
-Also printed: the difference of each precision's answer from the plain float32 network's, and the
+Also printed: the difference of each precision's answer from the plain float32 network's (far more
+than a trained network's, of which test/training/synth/test_precision.py tells), and the
 share of the card's dense matrix peak (--peak-tflops, 989 for an H100 or H200 SXM in 16 bits).
 Writes $OUT/network_gpu.json where OUT is set and --json is not given.
 """
@@ -24,11 +27,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 
 from benchmarks import digit_release, network_filling
+from digit_core.crop import Crop
 from digit_core.network import build_model
 from digit_core.runtime import PoseRuntime
 
@@ -62,11 +68,23 @@ def filled(device: torch.device) -> torch.nn.Module:
     return network.requires_grad_(False).to(device)
 
 
-def crops(batch: int) -> np.ndarray:
-    """(B, 256, 256, 3) uint8."""
+class Work(NamedTuple):
+    """What a pass begins with: frames and the crops of each, and the same crops cut."""
+
+    images: list[np.ndarray]
+    crops: list[list[Crop]]
+    patches: np.ndarray
+
+
+def work(batch: int) -> Work:
+    """Frames (480, 640, 3) uint8 with two crops each, but for a last one; and these cut."""
     picture = network_filling.image("a")[0].permute(1, 2, 0) * 255
-    one = picture.round().to(torch.uint8).numpy()
-    return np.ascontiguousarray([np.roll(one, 3 * k, axis=1) for k in range(batch)])
+    frame = cv2.resize(picture.round().to(torch.uint8).numpy(), (640, 480))
+    images = [np.roll(frame, 3 * k, axis=1) for k in range((batch + 1) // 2)]
+    places = [Crop(220.0 + k % 64, 240.0, 300.0 + k % 32) for k in range(batch)]
+    crops = [places[2 * k : 2 * k + 2] for k in range(len(images))]
+    pairs = zip(images, crops, strict=True)
+    return Work(images, crops, np.stack([c.cut(i) for i, some in pairs for c in some]))
 
 
 def release_pass(
@@ -110,20 +128,24 @@ def differences(numbers: np.ndarray, plain: np.ndarray) -> dict[str, float]:
 def our_rows(device: torch.device, args: argparse.Namespace) -> list[dict]:
     """Times and differences of every precision at every batch size."""
     network, rows = filled(device), []
-    exact = PoseRuntime(network, device, "fp32", graphs=False)
+    exact = PoseRuntime(network, device, "fp32", graphs=False, engine="torch")
     exact.network = network  # norms as they are, op by op
     for batch in args.batches:
-        patches = crops(batch)
-        plain = exact(patches)[0]
+        given = work(batch)
+        plain = exact(given.patches)[0]
         for precision in args.precisions:
             for graphs in (True, False) if device.type == "cuda" else (False,):
-                runtime = PoseRuntime(network, device, precision, graphs=graphs)
-                wrong = differences(runtime(patches)[0], plain)
-                row = {"side": "ours", "batch": batch, "precision": precision, "graph": graphs}
-                row |= measure(lambda r=runtime, p=patches: r(p), args.repeats, args.seconds)
-                rows.append(row | wrong)
-                show(rows[-1], args.peak_tflops)
-                del runtime
+                pose = PoseRuntime(network, device, precision, graphs=graphs, engine="torch")
+                passes = {
+                    "frames": lambda r=pose, w=given: r.from_frames(w.images, w.crops),
+                    "crops": lambda r=pose, w=given: r(w.patches),
+                }
+                for name, run in passes.items():
+                    row = {"side": "ours", "from": name, "batch": batch, "precision": precision}
+                    row |= {"graph": graphs} | differences(run()[0], plain)
+                    rows.append(row | measure(run, args.repeats, args.seconds))
+                    show(rows[-1], args.peak_tflops)
+                del pose, passes
     return rows
 
 
@@ -131,13 +153,16 @@ def release_rows(device: torch.device, args: argparse.Namespace) -> list[dict]:
     """Times of the release, in float32 at batch 1 and in every precision at others."""
     model, rows = open_release(args.release, device), []
     for batch in args.batches:
-        images = torch.from_numpy(crops(batch)).permute(0, 3, 1, 2).float().div_(255).to(device)
+        images = (
+            torch.from_numpy(work(batch).patches).permute(0, 3, 1, 2).float().div_(255).to(device)
+        )
         images = images.contiguous()
         kinds = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
         for precision, dtype in kinds.items():
             if precision == "fp16" and device.type == "cpu":
                 continue
-            row = {"side": "release", "batch": batch, "precision": precision, "graph": False}
+            row = {"side": "release", "from": "crops", "batch": batch, "precision": precision}
+            row["graph"] = False
             row |= measure(release_pass(model, images, dtype), args.repeats, args.seconds)
             rows.append(row)
             show(row, args.peak_tflops)
@@ -149,7 +174,7 @@ def show(row: dict, peak_tflops: float) -> None:
     a_second = row["batch"] / row["median_ms"] * 1e3
     row["crops_a_second"] = a_second
     row["of_matrix_peak"] = a_second * GFLOP_A_CROP / 1e3 / peak_tflops
-    text = f"{row['side']:8s} batch {row['batch']:3d} {row['precision']} "
+    text = f"{row['side']:8s} {row['from']:6s} batch {row['batch']:3d} {row['precision']} "
     text += f"{'graph' if row['graph'] else 'eager'}: {row['median_ms']:9.3f} ms "
     text += f"(p90 {row['p90_ms']:.3f}), {a_second:9.1f} crops/s, "
     text += f"{100 * row['of_matrix_peak']:.2f} % of peak"
@@ -165,7 +190,7 @@ def ratios(rows: list[dict], device: torch.device) -> dict[str, float]:
     default = "fp32" if device.type == "cpu" else "fp16"
     for batch in sorted({row["batch"] for row in rows}):
         here = [row for row in rows if row["batch"] == batch]
-        ours = [r for r in here if r["side"] == "ours" and r["precision"] == default]
+        ours = [r for r in here if r["from"] == "frames" and r["precision"] == default]
         theirs = [r for r in here if r["side"] == "release"]
         if batch == 1:
             theirs = [r for r in theirs if r["precision"] == "fp32"]
@@ -229,7 +254,8 @@ def main() -> int:
         args.json.write_text(
             json.dumps({"hardware": about, "rows": rows, "ratios": found}, indent=1)
         )
-    far = [r for r in rows if r["precision"] == "fp32" and r.get("of_largest", 0) > FP32_TOLERANCE]
+    exact = [r for r in rows if r["precision"] == "fp32" and r["from"] == "crops"]
+    far = [r for r in exact if r.get("of_largest", 0) > FP32_TOLERANCE]
     for row in far:
         print(f"network_gpu: batch {row['batch']} in fp32 is off by {row['of_largest']:.1e}")
     return 1 if far else 0

@@ -17,6 +17,22 @@ MIN_SIDE_PX = 4.0
 
 
 @dataclass(frozen=True)
+class Axis:
+    """How one axis of an image becomes the patch's.
+
+    Its pixels from `start` to before `stop` are averaged into `cells` of equal width (one a pixel
+    unless the patch is at most half as fine). Patch pixel p stands at cell step * p + first, linear
+    between cells, black outside.
+    """
+
+    start: int
+    stop: int
+    cells: int
+    step: float
+    first: float
+
+
+@dataclass(frozen=True)
 class Crop:
     """A square of the image that becomes the 256x256 patch.
 
@@ -69,16 +85,37 @@ class Crop:
         Returns:
             (256, 256, C) uint8.
         """
-        x0, y0, x1, y1 = self._pixels_touched(image.shape)
-        if x0 >= x1 or y0 >= y1:
+        columns, rows = self.axes(image.shape)
+        if not (columns.cells and rows.cells):
             return np.zeros((PATCH, PATCH, image.shape[2]), np.uint8)
-        region = _shrink(image[y0:y1, x0:x1], int(self.side / PATCH))
-        sx, sy = (x1 - x0) / region.shape[1], (y1 - y0) / region.shape[0]
-        # Pixel q of the shrunken region stands at image pixel x0 + (q + 0.5) * sx - 0.5.
-        tx, ty = self.to_patch(np.array([x0 + 0.5 * sx - 0.5, y0 + 0.5 * sy - 0.5]))
-        zoom = PATCH / self.side
-        matrix = np.array([[zoom * sx, 0, tx], [0, zoom * sy, ty]])
-        return cv2.warpAffine(region, matrix, (PATCH, PATCH), flags=cv2.INTER_LINEAR)
+        region = np.ascontiguousarray(image[rows.start : rows.stop, columns.start : columns.stop])
+        size = (columns.cells, rows.cells)
+        if size != (region.shape[1], region.shape[0]):
+            region = cv2.resize(region, size, interpolation=cv2.INTER_AREA)
+        cell_of_patch = np.array([[columns.step, 0, columns.first], [0, rows.step, rows.first]])
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(region, cell_of_patch, (PATCH, PATCH), flags=how)
+
+    def axes(self, shape: tuple[int, ...]) -> tuple["Axis", "Axis"]:
+        """How columns and rows of an image (H, W, ...) become the patch's."""
+        return (
+            self._axis(self.center_x, shape[1]),
+            self._axis(self.center_y, shape[0]),
+        )
+
+    def _axis(self, center: float, size: int) -> "Axis":
+        coarser = max(int(self.side / PATCH), 1)
+        edge = 2 + int(self.side / PATCH)
+        low = center - self.side / 2
+        start = max(math.floor(low) - edge, 0)
+        stop = min(math.ceil(low + self.side) + edge, size)
+        if start >= stop:
+            return Axis(0, 0, 0, 1.0, 0.0)
+        cells = max(round((stop - start) / coarser), 1)
+        width = (stop - start) / cells
+        return Axis(
+            start, stop, cells, self.side / PATCH / width, (low - start + 0.5) / width - 0.5
+        )
 
     def paste_labels(self, canvas: np.ndarray, labels: np.ndarray) -> None:
         """Write a crop's label map into the full image's, where it is not background.
@@ -108,23 +145,11 @@ class Crop:
         indices = np.floor(patch / step + 0.5).astype(np.intp)
         return np.minimum(indices, cells - 1), start, stop
 
-    def _pixels_touched(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-        edge = 2 + int(self.side / PATCH)
-        x, y, side, _ = self.box
-        x0, y0 = max(math.floor(x) - edge, 0), max(math.floor(y) - edge, 0)
-        x1 = min(math.ceil(x + side) + edge, shape[1])
-        y1 = min(math.ceil(y + side) + edge, shape[0])
-        return x0, y0, x1, y1
+
+#: Shows black of any image.
+NOWHERE = Crop(-1e6, -1e6, MIN_SIDE_PX)
 
 
 def crop_for(joints: np.ndarray) -> Crop:
     """The crop of joints (N, 2) in image pixels: about their tight box."""
     return Crop.around(boxes.tight(joints))
-
-
-def _shrink(region: np.ndarray, factor: int) -> np.ndarray:
-    region = np.ascontiguousarray(region)
-    if factor < 2:
-        return region
-    size = [max(round(n / factor), 1) for n in (region.shape[1], region.shape[0])]
-    return cv2.resize(region, size, interpolation=cv2.INTER_AREA)

@@ -81,8 +81,8 @@ class DigitEstimator:
             hand_size_m: wrist to middle fingertip along the bones, metres; an adult's mean by
                 default.
             settings: tuning.
-            precision: of the pose network: "fp32", "fp16" (CUDA), "bf16", or "auto": bf16 for
-                digit-lite on CPUs that have it, else fp32.
+            precision: of the pose network: "fp32", "fp16" (CUDA), "bf16", or "auto": for
+                digit-lite fp16 on CUDA and bf16 on CPUs that have it, else fp32.
 
         Raises:
             ValueError: weights, device, size or precision cannot be used; the sentence says why.
@@ -142,8 +142,11 @@ class DigitEstimator:
         return self._run(frames)
 
     def warm_up(self) -> None:
-        """Run both networks once, so that the first image does not pay for their set-up."""
-        image = np.zeros((64, 64, 3), np.uint8)
+        """Run both networks once, so that the first image does not pay for their set-up.
+
+        On CUDA graphs are made for images of 640x480; others pay a few seconds with their first.
+        """
+        image = np.zeros((480, 640, 3), np.uint8)
         self(image)
         self(image, boxes=[np.array([0, 0, 64, 64])])
 
@@ -177,13 +180,19 @@ class DigitEstimator:
 
     def _read(self, frames: Sequence[Frame]) -> Iterator[Reading]:
         """All looks of all frames through the network in one batch, in order."""
-        with _timed(frames, "crop"):
-            patches = np.stack([k.crop.cut(f.image) for f in frames for k in f.looks])
-        with _timed(frames, "network"):
-            numbers, parts = self._pose(patches)
+        crops = [[look.crop for look in f.looks] for f in frames]
+        if self._pose.cuts:
+            with _timed(frames, "network"):
+                numbers, parts = self._pose.from_frames([f.image for f in frames], crops)
+        else:
+            with _timed(frames, "crop"):
+                pairs = zip(frames, crops, strict=True)
+                patches = np.stack([c.cut(f.image) for f, some in pairs for c in some])
+            with _timed(frames, "network"):
+                numbers, parts = self._pose(patches)
         with _timed(frames, "decode"):
-            crops = [k.crop for f in frames for k in f.looks]
-            return iter(unpack(numbers, parts, crops, self.networks.calibration))
+            every = [crop for some in crops for crop in some]
+            return iter(unpack(numbers, parts, every, self.networks.calibration))
 
 
 @contextmanager

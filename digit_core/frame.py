@@ -24,7 +24,7 @@ from digit_core.lift import (
     reconciled,
 )
 from digit_core.measurement import Measurement, measure
-from digit_core.pair import Candidate, Look, Sighting, plan, plan_again, resolve
+from digit_core.pair import MOST_LOOKS, Candidate, Look, Sighting, plan, plan_again, resolve
 from digit_core.segmentation import paint
 from digit_core.settings import Settings
 from digit_core.skeleton import SIDES
@@ -34,7 +34,6 @@ from digit_core.tracker import Tracker
 DepthGiver = Callable[[], DepthImage | None]
 
 _MOST_BOXES = 2
-_MOST_LOOKS = 4
 #: Crops of one hand that overlap more show the network the same. On photos and rendered frames as
 #: many hands are right as with every second look; with none hands are told where none are twice as
 #: often, and sides of hands together are worse.
@@ -90,7 +89,7 @@ class Frame:
 
     def take_detections(self, detections: Sequence[Detection]) -> None:
         """Add what the detector found to the places to look at."""
-        found = self.track.missing(detections) if self.track else choose(detections, _MOST_LOOKS)
+        found = self.track.missing(detections) if self.track else choose(detections, MOST_LOOKS)
         self._add(found)
 
     def take_readings(self, seen: Sequence[tuple[Look, Reading]]) -> None:

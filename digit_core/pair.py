@@ -12,6 +12,8 @@ from digit_core.crop import MARGIN, Crop
 from digit_core.decode import Reading
 from digit_core.skeleton import SIDES
 
+#: So many places of an image are looked at, at most.
+MOST_LOOKS = 4
 #: Places newly found are looked at with more about them: their boxes are guesses.
 FIRST_LOOK_MARGIN = 1.35
 #: Two sets of joints nearer to each other than this share of a hand's box are one hand ...

@@ -58,7 +58,8 @@ class Parameters:
     )
     precision: str = parameter(
         "auto",
-        "Of the pose network: auto is bf16 for digit-lite on CPUs that have it, else fp32.",
+        "Of the pose network: auto is, for digit-lite, fp16 on CUDA and bf16 on CPUs that have it, "
+        "else fp32.",
         one_of("auto", "fp32", "bf16", "fp16"),
     )
     image_transport: str = parameter(
