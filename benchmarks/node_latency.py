@@ -56,7 +56,7 @@ _TOPICS = {"raw": ("image", Image), "compressed": ("image/compressed", Compresse
 _HFOV_DEG = 60.0
 _PICTURES, _WARM_UP_S, _START_S = 20, 2.0, 60.0
 #: Rows of the node's diagnostics; "total" is the estimator's own time.
-_STAGES = ("wait", "decode", "total", "network", "estimate", "publish", "stamp to answer")
+_STAGES = ("wait", "picture", "total", "network", "estimate", "publish", "stamp to answer")
 
 
 class Relay(Node):
@@ -176,6 +176,7 @@ def _figures(heard: Heard, grown_mb: float) -> dict:
     for stage in _STAGES:
         if f"{stage} p50 (ms)" in heard.rows:
             figures[f"{stage}_p50_ms"] = float(heard.rows[f"{stage} p50 (ms)"])
+            figures[f"{stage}_p99_ms"] = float(heard.rows[f"{stage} p99 (ms)"])
     return figures
 
 

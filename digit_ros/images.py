@@ -49,6 +49,9 @@ _ENCODINGS = {
     "bayer_grbg8": _Encoding(1, np.uint8, cv2.COLOR_BayerGB2RGB),
 }
 
+#: Decode to RGB at once; OpenCV before 4.11 cannot.
+_TO_RGB: int = getattr(cv2, "IMREAD_COLOR_RGB", 0)
+
 #: Encodings of depth images with metres of one unit (REP 118).
 _DEPTH_ENCODINGS = {
     "16UC1": (_Encoding(1, np.uint16, None), 0.001),
@@ -97,13 +100,13 @@ def rgb_from_compressed(message: CompressedImage) -> np.ndarray:
         BadImage: the data is empty or no picture that OpenCV can decode.
     """
     data = np.frombuffer(message.data, np.uint8)
-    picture = decode_picture(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    picture = decode_picture(data, (_TO_RGB or cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None:
         raise BadImage(
             f"{data.size} bytes of format '{message.format}' cannot be decoded;"
             " expected a JPEG or PNG picture"
         )
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return picture if _TO_RGB else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 def depth_from_image(message: Image) -> DepthImage:

@@ -4,9 +4,11 @@
 Camera optical frame of the image's header, metres, pixels; what is absent or unknown is NaN.
 """
 
+import copy
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion, TransformStamped, Vector3
@@ -17,6 +19,9 @@ from digit_core.skeleton import NUM_JOINTS, WRIST
 from digit_ros.msg import HandSkeleton, TwoHandSkeleton
 
 _NAN = float("nan")
+_Message = TypeVar("_Message", TwoHandSkeleton, HandSkeleton)
+#: To be copied: a message made anew makes 42 default points a hand, to throw them away.
+_TWO_HANDS, _HAND = TwoHandSkeleton(), HandSkeleton()
 _NO_POINTS = np.full((NUM_JOINTS, 3), np.nan, np.float32)
 
 
@@ -28,7 +33,8 @@ def two_hand_skeleton(hands: TwoHands, header: Header, intrinsics: Intrinsics) -
         header: the image's header, used as it is.
         intrinsics: where the camera of this image came from.
     """
-    return TwoHandSkeleton(
+    return _with(
+        _TWO_HANDS,
         header=header,
         left=hand_skeleton(hands.left, intrinsics),
         right=hand_skeleton(hands.right, intrinsics),
@@ -41,7 +47,8 @@ def hand_skeleton(hand: Hand | None, intrinsics: Intrinsics) -> HandSkeleton:
         return _absent_hand(intrinsics)
     valid = hand.valid
     positions = _NO_POINTS if hand.joints_3d is None else _masked(hand.joints_3d, valid)
-    return HandSkeleton(
+    return _with(
+        _HAND,
         present=True,
         confidence=float(hand.confidence),
         depth_source=int(hand.depth_source),
@@ -102,7 +109,8 @@ def points_array(points: Iterable[Point]) -> np.ndarray:
 
 def _absent_hand(intrinsics: Intrinsics) -> HandSkeleton:
     unknown = np.full(NUM_JOINTS, np.nan, np.float32)
-    return HandSkeleton(
+    return _with(
+        _HAND,
         present=False,
         confidence=_NAN,
         depth_sigma=_NAN,
@@ -115,6 +123,14 @@ def _absent_hand(intrinsics: Intrinsics) -> HandSkeleton:
         sigma_px=unknown,
         valid=[False] * NUM_JOINTS,
     )
+
+
+def _with(default: _Message, **fields: Any) -> _Message:
+    """A copy of a message with other fields; what is not named must be a number."""
+    message = copy.copy(default)
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
 
 
 def _masked(values: np.ndarray, valid: np.ndarray) -> np.ndarray:

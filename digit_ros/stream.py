@@ -53,7 +53,7 @@ class Prepared:
         header: the image's.
         camera, intrinsics: of the image.
         job: what the estimator is given.
-        received_s, started_s, decoded_s: monotonic times.
+        received_s, started_s, read_s: monotonic times: in the inbox, taken, picture and job made.
     """
 
     picture: np.ndarray
@@ -63,7 +63,7 @@ class Prepared:
     job: Job
     received_s: float
     started_s: float
-    decoded_s: float
+    read_s: float
 
 
 class Stream:
@@ -164,9 +164,9 @@ class Stream:
         camera, intrinsics = self._camera(picture, message.header)
         self._tune()
         job = self._job(picture, message.header, camera, received_s)
-        decoded_s = time.monotonic()
+        read_s = time.monotonic()
         return Prepared(
-            picture, message.header, camera, intrinsics, job, received_s, started_s, decoded_s
+            picture, message.header, camera, intrinsics, job, received_s, started_s, read_s
         )
 
     def finish(self, prepared: Prepared, hands: TwoHands) -> None:
@@ -180,8 +180,8 @@ class Stream:
         self._outputs.publish(answer, self._parameters)
         stages = {
             "wait": prepared.started_s - prepared.received_s,
-            "decode": prepared.decoded_s - prepared.started_s,
-            "estimate": answered_s - prepared.decoded_s,
+            "picture": prepared.read_s - prepared.started_s,
+            "estimate": answered_s - prepared.read_s,
             "publish": time.monotonic() - answered_s,
         }
         if is_ros_time(self._age_s):

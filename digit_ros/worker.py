@@ -28,7 +28,7 @@ class Worker:
 
     def start(self) -> None:
         """Open the streams and answer their images."""
-        self._inbox = Inbox()
+        self._inbox = Inbox(give_way=len(self._streams) == 1)
         self._thread = threading.Thread(target=self._run, args=(self._inbox,), daemon=True)
         self._thread.start()
         for stream in self._streams.values():

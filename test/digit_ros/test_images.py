@@ -125,6 +125,27 @@ def test_compressed_png_comes_back_exactly():
     np.testing.assert_array_equal(picture, RGB)
 
 
+@pytest.mark.parametrize("kind", ["grey", "16 bits", "transparent"])
+def test_compressed_pictures_of_other_kinds_become_rgb(kind):
+    grey = RGB[..., :1].repeat(3, axis=2)
+    stored, expected = {
+        "grey": (RGB[..., 0], grey),
+        "16 bits": (RGB[..., ::-1].astype(np.uint16) * 257, RGB),
+        "transparent": (np.dstack([RGB[..., ::-1], RGB[..., 0]]), RGB),
+    }[kind]
+    data = cv2.imencode(".png", stored)[1]
+    picture = rgb_from_compressed(CompressedImage(format="png", data=array("B", data.tobytes())))
+    np.testing.assert_array_equal(picture, expected)
+
+
+def test_a_jpeg_keeps_its_colours():
+    red = np.zeros((32, 32, 3), np.uint8)
+    red[..., 0] = 200
+    data = cv2.imencode(".jpg", red[..., ::-1])[1]
+    picture = rgb_from_compressed(CompressedImage(format="jpeg", data=array("B", data.tobytes())))
+    assert np.abs(picture.astype(int) - red).max() < 5
+
+
 @pytest.mark.parametrize("data", [b"", b"no picture at all", b"\xff\xd8\xff\xe0" + bytes(40)])
 def test_undecodable_compressed_data_is_named(data):
     with pytest.raises(BadImage, match=f"{len(data)} bytes of format 'jpeg'"):

@@ -3,6 +3,8 @@
 
 import threading
 
+import pytest
+
 from digit_ros.inbox import Inbox
 
 
@@ -14,8 +16,9 @@ def test_a_newer_frame_drops_the_one_that_nobody_took():
     assert inbox.put("a", 3) is False
 
 
-def test_take_waits_for_a_frame():
-    inbox, taken = Inbox(), []
+@pytest.mark.parametrize("give_way", [False, True])
+def test_take_waits_for_a_frame(give_way):
+    inbox, taken = Inbox(give_way=give_way), []
     worker = threading.Thread(target=lambda: taken.append(inbox.take()))
     worker.start()
     inbox.put("a", 1)

@@ -55,6 +55,23 @@ def test_each_side_carries_its_own_numbers_in_metres_and_pixels(two_hands, skele
         assert message.depth_sigma == pytest.approx(0.04)
 
 
+def test_messages_share_nothing_that_can_be_changed(two_hands, make_hand):
+    def made(hands):
+        return two_hand_skeleton(hands, Header(frame_id="camera"), Intrinsics.CAMERA_INFO)
+
+    both, absent = two_hands, one_hand(make_hand("right"))
+    expected = [made(both), made(absent)]
+    spoilt = [made(both), made(absent)]
+    for message in spoilt:
+        message.header.frame_id = "spoilt"
+        for hand in (message.left, message.right):
+            hand.present, hand.valid[0], hand.wrist.position.x = True, True, 9.0
+            hand.positions[3].x = hand.relative[4].y = hand.wrist.orientation.w = 9.0
+            hand.pixels[:] = hand.confidences[:] = hand.sigma_px[:] = 9.0
+    for again, before in zip([made(both), made(absent)], expected, strict=True):
+        assert repr(again) == repr(before)
+
+
 def test_an_absent_hand_is_nan_and_false_never_zero(make_hand):
     hand = two_hand_skeleton(one_hand(make_hand("right")), HEADER, Intrinsics.CAMERA_INFO).left
     assert not hand.present and not any(hand.valid)
