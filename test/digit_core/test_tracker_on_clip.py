@@ -81,3 +81,34 @@ def test_losses_and_exchanges_are_counted():
     some = Truth(truth.joints_2d[:4], truth.joints_3d[:4], 0.19, 25.0, truth.camera)
     found = rates(results, some)
     assert found == {"hand_frames": 8, "dropped": 1, "exchanged": 3, "changes": 4}
+
+
+@pytest.mark.skipif(not weights.BUNDLED.is_file(), reason="there are no bundled weights yet")
+def test_crops_cut_where_the_network_runs_are_tracked_alike():
+    """The way through the estimator that CUDA takes, here on a CPU."""
+    truth, frames = read_truth(CLIP), list(Media.open(CLIP).frames())[::10]
+    found = {}
+    for on_device in (False, True):
+        estimator = DigitEstimator.load(device="cpu", precision="fp32")
+        estimator._pose.cuts = on_device
+        tracks = [estimator.tracker(), estimator.tracker()]
+        pairs = zip(frames, frames[::-1], strict=True)
+        found[on_device] = [
+            hands
+            for k, (one, other) in enumerate(pairs)
+            for hands in estimator.batch(
+                [(tracks[0], one, truth.camera, k / 2), (tracks[1], other, truth.camera, k / 2)]
+            )
+        ]
+    moved = [
+        np.linalg.norm(getattr(a, side).joints_2d - getattr(b, side).joints_2d, axis=1)
+        for a, b in zip(found[False], found[True], strict=True)
+        for side in ("right", "left")
+        if getattr(a, side) and getattr(b, side)
+    ]
+    assert len(moved) > 2 * len(frames)
+    joints = np.concatenate(moved)
+    joints = joints[np.isfinite(joints)]
+    # A crop follows from the answer before, so that what is small goes on.
+    assert np.median(joints) < 0.1
+    assert np.percentile(joints, 95) < 2.0
