@@ -7,8 +7,8 @@
 
 `photos` reads one path a line and answers with one line of JSON each: a list of {"side",
 "confidence", "joints_2d": 21 x [x, y]}, pixels, the person's own side. `clip` decodes a video
-first, follows it in video mode, and prints the milliseconds of every frame as a JSON list. It needs
-nothing of this repository: `benchmarks.photos` and `benchmarks.mediapipe_speed` start it.
+first, follows it in video mode, and prints its version and every frame's milliseconds as JSON. It
+needs nothing of this repository: `benchmarks.photos` and `benchmarks.mediapipe_speed` start it.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def clip(path: str) -> None:
             answer = hands.process(frame)
             times.append(1e3 * (time.perf_counter() - start))
             sys.stderr.write(f"{len(answer.multi_hand_landmarks or [])}\n")
-    print(json.dumps(times))
+    print(json.dumps({"mediapipe": mp.__version__, "ms": times}))
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from benchmarks.clip import CLIP, read_truth
-from benchmarks.network_gpu import hardware
+from benchmarks.hardware import hardware
 from digit_core import Camera, DigitEstimator
 from digit_core.media import Media
 
@@ -42,8 +42,8 @@ def ours(frames: list[np.ndarray], camera: Camera, fps: float, estimator: DigitE
     return np.array(times)
 
 
-def theirs(environment: Path) -> np.ndarray:
-    """Milliseconds of each frame, (N,).
+def theirs(environment: Path) -> tuple[np.ndarray, str]:
+    """Milliseconds of each frame, (N,), and MediaPipe's version.
 
     Raises:
         ValueError: MediaPipe cannot be run there.
@@ -53,7 +53,8 @@ def theirs(environment: Path) -> np.ndarray:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ValueError(f"{environment}: MediaPipe failed: {done.stderr.strip()[-300:]}")
-    return np.array(json.loads(done.stdout))
+    answer = json.loads(done.stdout)
+    return np.array(answer["ms"]), answer["mediapipe"]
 
 
 def first_frames(frames: list[np.ndarray], estimator: DigitEstimator) -> np.ndarray:
@@ -83,10 +84,11 @@ def measure(environment: Path, turns: int) -> dict:
     estimator = DigitEstimator.load(device="cpu")
     rows = []
     for turn in range(turns):
+        times, version = theirs(environment)
         rows.append(
             {
                 "ours": summary(ours(frames, truth.camera, truth.fps, estimator)[_WARM_UP:]),
-                "mediapipe": summary(theirs(environment)[_WARM_UP:]),
+                "mediapipe": summary(times[_WARM_UP:]),
                 "first_frame_1280x720": summary(first_frames(frames, estimator)[1:]),
             }
         )
@@ -95,6 +97,7 @@ def measure(environment: Path, turns: int) -> dict:
     return {
         "hardware": {
             **hardware(torch.device("cpu")),
+            "mediapipe": version,
             "engine": estimator.engine,
             "cores": os.cpu_count(),
             "load": os.getloadavg()[0],

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.network_gpu import crops, filled, hardware, open_release, release_pass
+from benchmarks.hardware import hardware
+from benchmarks.network_gpu import filled, open_release, release_pass, work
 from digit_core.decode import pack
 from digit_core.runtime import PoseRuntime
 
@@ -28,7 +29,7 @@ CPU = torch.device("cpu")
 
 def ways(release: str) -> dict[str, Callable[[], object]]:
     """What is measured, by name; each ends with joints as numpy."""
-    network, patches = filled(CPU), crops(1)
+    network, patches = filled(CPU), work(1).patches
     images = torch.from_numpy(patches).permute(0, 3, 1, 2).float().div_(255).contiguous()
     fp32, bf16 = (PoseRuntime(network, CPU, precision) for precision in ("fp32", "bf16"))
     folded = PoseRuntime(network, CPU, "fp32", engine="torch")

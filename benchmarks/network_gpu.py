@@ -22,7 +22,6 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -34,6 +33,7 @@ import numpy as np
 import torch
 
 from benchmarks import digit_release, network_filling
+from benchmarks.hardware import hardware
 from digit_core.crop import Crop
 from digit_core.network import build_model
 from digit_core.runtime import PoseRuntime
@@ -200,20 +200,6 @@ def ratios(rows: list[dict], device: torch.device) -> dict[str, float]:
     return found
 
 
-def hardware(device: torch.device) -> dict:
-    """What the figures belong to."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
-    return {
-        "device": name or platform.machine(),
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
-        "python": platform.python_version(),
-        "threads": torch.get_num_threads(),
-        "warm_up": WARM_UP,
-    }
-
-
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -242,7 +228,7 @@ def main() -> int:
         return 1
     if device.type == "cpu":
         args.precisions = [p for p in args.precisions if p != "fp16"]
-    about = hardware(device)
+    about = {**hardware(device), "warm_up": WARM_UP}
     print(about)
     rows = our_rows(device, args)
     if args.release:

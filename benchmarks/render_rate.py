@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.network_gpu import hardware
+from benchmarks.hardware import hardware
 from training.default_weights.stream import Stream
 from training.synth.__main__ import BATCH, CLOSE_UPS, SINGLE, SIZE_PX
 from training.synth.draws import Draws

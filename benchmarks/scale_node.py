@@ -34,7 +34,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from benchmarks.clip import CLIP
-from benchmarks.network_gpu import hardware
+from benchmarks.hardware import hardware
 from digit_core.media import Media
 from digit_ros import fastdds
 from digit_ros.domain import reserve_domain

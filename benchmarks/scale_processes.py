@@ -23,7 +23,7 @@ import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from benchmarks.network_gpu import hardware
+from benchmarks.hardware import hardware
 from benchmarks.training_step import SEED, pictures_of, targets_of
 from digit_core.network import MODELS, build_model
 from training.interhand.dataset import Batch

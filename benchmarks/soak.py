@@ -31,7 +31,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from benchmarks.network_gpu import hardware
+from benchmarks.hardware import hardware
 from digit_ros import fastdds
 from digit_ros.domain import reserve_domain
 from digit_ros.images import image_from_array

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.network_gpu import hardware
+from benchmarks.hardware import hardware
 from benchmarks.network_gpu import open_release as open_release_network
 from benchmarks.parity_losses import make_batch, release_items
 from digit_core.network import build_model
