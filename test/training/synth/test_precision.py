@@ -16,7 +16,8 @@ from digit_core import openvino_chain
 from digit_core.crop import crop_for
 from digit_core.decode import PX_PER_CELL, pack
 from digit_core.media import Media
-from digit_core.runtime import PoseRuntime, prepare
+from digit_core.precision import prepare
+from digit_core.runtime import PoseRuntime
 from digit_core.weights import load_networks
 from training.synth.draws import Draws
 from training.synth.pairs import PairOptions, random_pairs

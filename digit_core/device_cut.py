@@ -52,6 +52,11 @@ def cut(frames: Tensor, which: Tensor, where: Tensor) -> Tensor:
     return (channels @ columns).div_(255)
 
 
+def images_of(patches: Tensor) -> Tensor:
+    """(B, H, W, 3) uint8 to (B, 3, H, W) float32 in [0, 1]."""
+    return patches.permute(0, 3, 1, 2).float() / 255
+
+
 def _weights(axis: Tensor, size: int) -> Tensor:
     """What each pixel of an axis adds to each pixel of the patch: (B, 256, size)."""
     start, width, cells, step, first = (value[:, None, None] for value in axis.unbind(1))

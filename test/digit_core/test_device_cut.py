@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digit_core.crop import MIN_SIDE_PX, NOWHERE, PATCH, Crop
-from digit_core.device_crop import cut, placements
+from digit_core.device_cut import cut, placements
 
 #: `Crop.cut` rounds twice to whole grey levels, and places to 1/32 of a pixel: up to four levels at
 #: an edge to black. Half a pixel beside would be eight in the mean.
