@@ -62,7 +62,7 @@ class DeviceStep:
         return self._op_by_op(arrays)
 
     def _op_by_op(self, arrays: Sequence[np.ndarray]) -> Answer:
-        tensors = [torch.from_numpy(np.ascontiguousarray(a)).to(self._device) for a in arrays]
+        tensors = [_tensor(array).to(self._device) for array in arrays]
         answer, *stays = self._step(*tensors)
         return answer.cpu().numpy(), tuple(stays)
 
@@ -98,7 +98,7 @@ class _Graph:
             RuntimeError: it cannot be recorded.
         """
         self._device = device
-        given = [torch.from_numpy(np.ascontiguousarray(a)) for a in arrays]
+        given = [_tensor(array) for array in arrays]
         self._host_in = [torch.empty_like(t, pin_memory=True) for t in given]
         self._inputs = [t.to(device) for t in given]
         with torch.cuda.device(device):
@@ -126,6 +126,11 @@ class _Graph:
             stays = tuple(tensor.clone() for tensor in self._stays)
             torch.cuda.current_stream().synchronize()
         return self._host_out.numpy().copy(), stays
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    """An array's memory as a tensor, or a copy where torch could not use it."""
+    return torch.from_numpy(np.require(array, requirements=["C_CONTIGUOUS", "WRITEABLE"]))
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames sent to the network's device once, their crops cut there: the same hands."""
 
+import warnings
+
 import cv2
 import numpy as np
 import pytest
@@ -80,6 +82,19 @@ def test_frames_of_several_sizes(lite):
             close_to(numbers[at : at + 1], one)
             close_to(parts[at : at + 1].numpy(), part.numpy())
             at += 1
+
+
+def test_any_memory_layout(lite, clip):
+    """Views that are turned round, and of bytes that are not to be written, without a warning."""
+    images, crops = clip
+    pose = PoseRuntime(lite, CPU, "fp32", engine="torch")
+    turned = images[0][:, ::-1]
+    locked = np.ndarray(turned.shape, np.uint8, turned.tobytes())
+    expected = pose.from_frames([turned.copy()], crops[:1])[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for image in (turned, locked):
+            close_to(pose.from_frames([image], crops[:1])[0], expected)
 
 
 def test_a_graph_that_answers_otherwise_is_not_the_same():
