@@ -35,6 +35,8 @@ import torch
 from benchmarks import digit_release, network_filling
 from benchmarks.hardware import hardware
 from digit_core.crop import Crop
+from digit_core.decode import pack
+from digit_core.device_cut import images_of
 from digit_core.network import build_model
 from digit_core.runtime import PoseRuntime
 
@@ -125,14 +127,21 @@ def differences(numbers: np.ndarray, plain: np.ndarray) -> dict[str, float]:
     }
 
 
+@torch.inference_mode()
+def plain_numbers(
+    network: torch.nn.Module, patches: np.ndarray, device: torch.device
+) -> np.ndarray:
+    """`pack`'s numbers of the network as it is: norms not folded, float32, op by op."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        return pack(network(images_of(torch.from_numpy(patches).to(device)))).cpu().numpy()
+
+
 def our_rows(device: torch.device, args: argparse.Namespace) -> list[dict]:
     """Times and differences of every precision at every batch size."""
     network, rows = filled(device), []
-    exact = PoseRuntime(network, device, "fp32", graphs=False, engine="torch")
-    exact.network = network  # norms as they are, op by op
     for batch in args.batches:
         given = work(batch)
-        plain = exact(given.patches)[0]
+        plain = plain_numbers(network, given.patches, device)
         for precision in args.precisions:
             for graphs in (True, False) if device.type == "cuda" else (False,):
                 pose = PoseRuntime(network, device, precision, graphs=graphs, engine="torch")

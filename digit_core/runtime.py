@@ -7,6 +7,7 @@ The way from bytes to numbers is the same everywhere; OpenVINO compiles it in tw
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -81,7 +82,9 @@ class PoseRuntime:
         if compiled:
             steps = [_Heads(self.network), _Answer(self.network)]
             self._chain = OpenVinoChain(steps, _some_bytes(), self.dtype == torch.bfloat16)
-        self._on_device = DeviceCrops(self._answer, device, graphs)
+        # Not a method of this object: a cycle would keep the compiled networks and their threads
+        # until Python looks for cycles.
+        self._on_device = DeviceCrops(partial(_answer, self.network, self.dtype), device, graphs)
 
     @property
     def replayed(self) -> bool:
@@ -119,11 +122,6 @@ class PoseRuntime:
         """
         return self._on_device(images, crops)
 
-    def _answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        with _exact(self.dtype):
-            output = self.network(images)
-            return pack(output), output.part_logits
-
 
 class DetectorRuntime:
     """Runs the detector: letterboxed frames in host memory to its maps in host memory."""
@@ -134,11 +132,11 @@ class DetectorRuntime:
         Raises:
             ValueError: the engine cannot be had there.
         """
-        self._maps = _DetectorMaps(prepare(network))
+        maps = _DetectorMaps(prepare(network))
         self._chain: OpenVinoChain | None = None
         if engine_of(engine, device, network) == "openvino":
-            self._chain = OpenVinoChain([self._maps], _some_bytes())
-        self._step = DeviceStep(self._exactly, device)
+            self._chain = OpenVinoChain([maps], _some_bytes())
+        self._step = DeviceStep(partial(_exactly, maps), device)
 
     @torch.inference_mode()
     def __call__(self, frames: np.ndarray) -> np.ndarray:
@@ -147,10 +145,18 @@ class DetectorRuntime:
             return self._chain(frames)[0]
         return self._step(frames)[0]
 
-    def _exactly(self, frames: Tensor) -> tuple[Tensor]:
-        with _exact(torch.float32):
-            (maps,) = self._maps(frames)
-            return (maps,)
+
+def _answer(network: nn.Module, dtype: torch.dtype, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Images (B, 3, 256, 256) float32 in [0, 1] to `pack`'s numbers and the part logits."""
+    with _exact(dtype):
+        output = network(images)
+        return pack(output), output.part_logits
+
+
+def _exactly(maps: nn.Module, frames: Tensor) -> tuple[Tensor]:
+    with _exact(torch.float32):
+        (found,) = maps(frames)
+        return (found,)
 
 
 class _Heads(nn.Module):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every fast path answers as the plain network does."""
 
+import gc
 import subprocess
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -136,6 +138,20 @@ def test_a_signal_after_the_last_network_is_gone():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout.strip()) == (0, "[1]")
+
+
+def test_a_runtime_that_nobody_needs_is_gone_at_once(networks, engine):
+    """Kept by a cycle, the compiled networks of each round of a lifecycle would pile up."""
+    gc.collect()
+    gc.disable()
+    try:
+        pose = PoseRuntime(networks["digit-lite"], CPU, engine=engine)
+        detector = DetectorRuntime(networks["detector"], CPU, engine)
+        left = [weakref.ref(pose), weakref.ref(detector)]
+        del pose, detector
+        assert [ref() for ref in left] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_detector_equals_plain(networks, patches, engine):
