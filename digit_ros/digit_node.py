@@ -17,6 +17,7 @@ from std_msgs.msg import Header
 from digit_core.estimator import DigitEstimator
 from digit_ros import fastdds, parameter_table
 from digit_ros.fallback import Fallback
+from digit_ros.lifecycle_orders import answer_wrong_orders
 from digit_ros.parameter_table import BadParameter
 from digit_ros.parameters import Parameters
 from digit_ros.stream import Stream
@@ -44,6 +45,7 @@ class DigitNode(LifecycleNode):
         self._fallback: Fallback | None = None
         self._clockwork: list[Timer] = []
         super().__init__("digit")
+        answer_wrong_orders(self)
         self.parameters = parameter_table.declare(self, Parameters)
         self.add_on_set_parameters_callback(parameter_table.answer_to(self, Parameters))
         self.add_post_set_parameters_callback(self._on_parameters_set)
