@@ -16,7 +16,7 @@ def hardware(device: torch.device) -> dict:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "processor": _processor(),
         "torch": torch.__version__,
-        "openvino": version_of("openvino"),
+        "openvino": _version("openvino"),
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),
         "python": platform.python_version(),
@@ -24,7 +24,7 @@ def hardware(device: torch.device) -> dict:
     }
 
 
-def version_of(package: str) -> str | None:
+def _version(package: str) -> str | None:
     """The version of an installed package; None where it is not installed."""
     try:
         return metadata.version(package)

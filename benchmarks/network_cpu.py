@@ -22,6 +22,7 @@ import torch
 from benchmarks.hardware import hardware
 from benchmarks.network_gpu import filled, open_release, release_pass, work
 from digit_core.decode import pack
+from digit_core.device_cut import images_of
 from digit_core.runtime import PoseRuntime
 
 CPU = torch.device("cpu")
@@ -30,7 +31,7 @@ CPU = torch.device("cpu")
 def ways(release: str) -> dict[str, Callable[[], object]]:
     """What is measured, by name; each ends with joints as numpy."""
     network, patches = filled(CPU), work(1).patches
-    images = torch.from_numpy(patches).permute(0, 3, 1, 2).float().div_(255).contiguous()
+    images = images_of(torch.from_numpy(patches)).contiguous()
     fp32, bf16 = (PoseRuntime(network, CPU, precision) for precision in ("fp32", "bf16"))
     folded = PoseRuntime(network, CPU, "fp32", engine="torch")
 
@@ -81,7 +82,8 @@ def main() -> int:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     runs, tables = ways(args.release), {}
-    about = hardware(CPU) | {"wait_policy": os.environ.get("OMP_WAIT_POLICY", "default")}
+    about = {**hardware(CPU), "warm_up_rounds": 1}
+    about["wait_policy"] = os.environ.get("OMP_WAIT_POLICY", "default")
     print(about)
     tables["quiet"] = summarise(rounds(runs, args.rounds))
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])

@@ -162,10 +162,7 @@ def release_rows(device: torch.device, args: argparse.Namespace) -> list[dict]:
     """Times of the release, in float32 at batch 1 and in every precision at others."""
     model, rows = open_release(args.release, device), []
     for batch in args.batches:
-        images = (
-            torch.from_numpy(work(batch).patches).permute(0, 3, 1, 2).float().div_(255).to(device)
-        )
-        images = images.contiguous()
+        images = images_of(torch.from_numpy(work(batch).patches)).to(device).contiguous()
         kinds = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
         for precision, dtype in kinds.items():
             if precision == "fp16" and device.type == "cpu":

@@ -283,7 +283,8 @@ def main() -> None:
         rows.append(median_row(rounds))
         print(line(rows[-1]), flush=True)
     if arguments.json:
-        report = {"hardware": hardware(torch.device("cpu")), "cases": rows}
+        about = {**hardware(torch.device("cpu")), "warm_up_s": _WARM_UP_S}
+        report = {"hardware": about, "cases": rows}
         arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     rclpy.try_shutdown()
 

@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
     o = parser.parse_args()
-    about = hardware(torch.device(o.device)) | {"batch": o.batch}
+    about = hardware(torch.device(o.device)) | {"batch": o.batch, "warm_up_batches": 1}
     print(about, flush=True)
     kinds = {
         "data set, 256x256": of_data_set(o.device, o.batch),

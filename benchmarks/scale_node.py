@@ -220,7 +220,7 @@ def main() -> None:
     os.environ["ROS_DOMAIN_ID"] = str(reserve_domain())
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     rclpy.init()
-    about = hardware(torch.device("cpu"))
+    about = {**hardware(torch.device("cpu")), "warm_up_s": WARM_UP_S}
     print(about, flush=True)
     report: dict = {"hardware": about, "cameras": [], "sizes": []}
     for count in CAMERAS:

@@ -119,7 +119,11 @@ def main() -> None:
     there = torch.cuda.device_count() if o.device == "cuda" else os.cpu_count() or 1
     if max(o.processes) > there:
         raise SystemExit(f"--processes {max(o.processes)}: there are {there} to run them on")
-    about = hardware(torch.device(o.device)) | {"model": o.model, "batch": o.batch}
+    about = hardware(torch.device(o.device)) | {
+        "model": o.model,
+        "batch": o.batch,
+        "warm_up": WARM_UP,
+    }
     print(about, flush=True)
     turns: dict[int, list[dict]] = {world: [] for world in o.processes}
     for _ in range(o.turns):

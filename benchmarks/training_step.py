@@ -155,7 +155,7 @@ def main() -> None:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise SystemExit("training_step: no CUDA device is here; --device cpu --batch 4 tries it")
     torch.backends.cudnn.benchmark = True
-    about = hardware(device)
+    about = {**hardware(device), "warm_up_rounds": 1}
     print(about, f"batch {o.batch}", flush=True)
     seconds = measured(sides(o, device), o.rounds, device)
     rows = [

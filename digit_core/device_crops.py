@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from digit_core.crop import NOWHERE, Crop
+from digit_core.crop import NOWHERE, PATCH, Crop
 from digit_core.decode import PX_PER_CELL
 from digit_core.device_cut import cut, images_of, placements
 from digit_core.device_step import DeviceStep
@@ -19,7 +19,6 @@ _MOST_PIXELS_SENT = 2_304_000
 #: A graph's joints are those of the same steps one by one but for other algorithms' rounding, which
 #: moves those of an untrained network by pixels; wrong ones lie anywhere in the crop.
 _SAME_MEDIAN_PX = 16.0
-_SIDE = 256
 
 
 class DeviceCrops:
@@ -77,7 +76,7 @@ class DeviceCrops:
     ) -> tuple[np.ndarray, Tensor]:
         shape, count = images[0].shape, sum(map(len, crops))
         if shape[0] * shape[1] > _MOST_PIXELS_SENT:
-            patches = np.zeros((_bucket(count), _SIDE, _SIDE, shape[2]), np.uint8)
+            patches = np.zeros((_bucket(count), PATCH, PATCH, shape[2]), np.uint8)
             pairs = zip(images, crops, strict=True)
             patches[:count] = [crop.cut(image) for image, some in pairs for crop in some]
             self._record_patches()
@@ -115,11 +114,12 @@ class DeviceCrops:
 
     def _record_patches(self) -> None:
         """The same for crops that are cut in host memory."""
-        if not self._of_patches.replayed or () in self._recorded:
+        shape = (PATCH, PATCH, 3)
+        if not self._of_patches.replayed or shape in self._recorded:
             return
-        self._recorded.add(())
+        self._recorded.add(shape)
         for count in (1, 2, MOST_LOOKS):
-            self.of_patches(np.zeros((count, _SIDE, _SIDE, 3), np.uint8))
+            self.of_patches(np.zeros((count, *shape), np.uint8))
 
 
 def same_joints(numbers: np.ndarray, expected: np.ndarray) -> bool:

@@ -58,8 +58,8 @@ def hand_skeleton(hand: Hand | None, intrinsics: Intrinsics) -> HandSkeleton:
         positions=_points(positions),
         relative=_points(_masked(hand.joints_relative, valid)),
         pixels=_masked(hand.joints_2d, valid).reshape(-1),
-        confidences=np.asarray(hand.joint_confidence, np.float32),
-        sigma_px=np.asarray(hand.joint_sigma_px, np.float32),
+        confidences=np.array(hand.joint_confidence, np.float32),
+        sigma_px=np.array(hand.joint_sigma_px, np.float32),
         valid=np.asarray(valid, bool).tolist(),
     )
 
@@ -120,7 +120,7 @@ def _absent_hand(intrinsics: Intrinsics) -> HandSkeleton:
         relative=_points(_NO_POINTS),
         pixels=np.full(2 * NUM_JOINTS, np.nan, np.float32),
         confidences=unknown,
-        sigma_px=unknown,
+        sigma_px=unknown.copy(),
         valid=[False] * NUM_JOINTS,
     )
 

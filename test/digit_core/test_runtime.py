@@ -19,11 +19,7 @@ from digit_core.decode import pack
 from digit_core.detection import detector_maps
 from digit_core.network.lite import enlarged
 from digit_core.network.output import DigitOutput
-from digit_core.runtime import (
-    DetectorRuntime,
-    PoseRuntime,
-    engine_of,
-)
+from digit_core.runtime import DetectorRuntime, PoseRuntime, engine_of
 from digit_core.segmentation import LABELS
 from digit_core.weights import load_networks
 
