@@ -67,7 +67,7 @@ def load_networks(
     """
     where = best_device(device)
     path = BUNDLED if weights is None else Path(weights)
-    metadata, state = _read_bundle(path)
+    metadata, state = read_bundle(path)
     if state is None:
         pose, name = load_bare_model(path, "cpu"), metadata.get("model", "digit")
     else:
@@ -121,7 +121,7 @@ def load_model(weights: PathLike | None = None, device: str | torch.device = "cp
         CheckpointError: the file is missing, damaged or of another network.
     """
     path = BUNDLED if weights is None else Path(weights)
-    metadata, state = _read_bundle(path)
+    metadata, state = read_bundle(path)
     if state is None:
         return load_bare_model(path, device)
     pose = _build(path, metadata.get("model", "digit-lite"))
@@ -151,14 +151,18 @@ def _load_detector(path: Path, state: dict[str, Tensor] | None) -> nn.Module:
 
     if state is None or not any(key.startswith(DETECTOR) for key in state):
         path = BUNDLED
-        _, state = _read_bundle(BUNDLED)
+        _, state = read_bundle(BUNDLED)
     if state is None:
         raise CheckpointError(f"{path}: holds no detector")
     return _fill(path, HandDetector(), state, DETECTOR)
 
 
-def _read_bundle(path: Path) -> tuple[dict[str, str], dict[str, Tensor] | None]:
-    """Metadata and tensors of a file in the bundled form; None for tensors in any other form."""
+def read_bundle(path: Path) -> tuple[dict[str, str], dict[str, Tensor] | None]:
+    """Metadata and tensors of a file in the bundled form; None for tensors in any other form.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
     if not path.is_file():
         bundled = " (the bundled weights: reinstall the package)" if path == BUNDLED else ""
         raise CheckpointError(f"{path}: no such weights file{bundled}")

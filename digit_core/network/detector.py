@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from digit_core.network.residual import ConvNormReLU, ResidualPyramid, init_weights
 
-DETECTOR_SIZE = 256
+DETECTOR_SIZE = 384
 STRIDE = 8
 #: Side of the box that exp(0) stands for, input pixels.
 UNIT_SIDE_PX = 32.0

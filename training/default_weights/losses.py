@@ -10,6 +10,8 @@ from digit_core.network.output import DigitOutput
 
 #: Standard deviation of the heatmap target, as a share of the crop's side.
 _TARGET_SIGMA = 0.02
+#: Of pixels of which nobody knows what part they show.
+UNKNOWN_PART = -100
 
 
 def pose_losses(output: DigitOutput, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -24,14 +26,14 @@ def pose_losses(output: DigitOutput, batch: dict[str, Tensor]) -> dict[str, Tens
     xy = (output.joints_25d[..., :2] + 0.125) / size
     z = output.joints_25d[..., 2] / 32 - 1
     place = (xy - batch["joints"][..., :2]).abs().sum(2)
-    depth = (z - batch["joints"][..., 2]).abs()
+    depth = (z - batch["joints"][..., 2]).abs() * batch["depth_known"].float()
     known = batch["hands_known"].float()
     hands = F.binary_cross_entropy_with_logits(output.hand_logits, batch["hands"], reduction="none")
     root = (output.root_depth[:, 0] / 32 - 1 - batch["root"]).abs() * batch["root_known"].float()
     return {
         "heat": (heat * valid).sum() / count,
         "place": 5.0 * (place * valid).sum() / count,
-        "depth": 3.0 * (depth * valid).sum() / count,
+        "depth": 3.0 * depth.sum() / batch["depth_known"].float().sum().clamp(min=1),
         "hands": (hands * known).sum() / known.sum().clamp(min=1),
         "root": 1.0 * root.sum() / batch["root_known"].float().sum().clamp(min=1),
         "parts": 0.7 * part_loss(output.part_logits, batch["parts"]),
@@ -39,11 +41,16 @@ def pose_losses(output: DigitOutput, batch: dict[str, Tensor]) -> dict[str, Tens
 
 
 def part_loss(logits: Tensor, parts: Tensor) -> Tensor:
-    """Cross entropy at stride 4, logits (B, 33, S/4, S/4); background weighs a third."""
+    """Cross entropy at stride 4, logits (B, 33, S/4, S/4); background weighs a third.
+
+    Pixels that are UNKNOWN_PART do not count.
+    """
     # Made on the device: a captured graph may not copy from the host.
     weight = torch.ones_like(logits[0, :, 0, 0])
     weight[:1].fill_(0.33)
-    return F.cross_entropy(logits, parts, weight=weight)
+    loss = F.cross_entropy(logits, parts, weight, ignore_index=UNKNOWN_PART, reduction="none")
+    known = parts >= 0
+    return loss.sum() / (known * weight[parts.clamp(min=0)]).sum().clamp(min=1e-6)
 
 
 def detector_losses(output: DetectorOutput, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -51,8 +58,7 @@ def detector_losses(output: DetectorOutput, batch: dict[str, Tensor]) -> dict[st
 
     Focal loss for hands (Lin et al. 2017, as CenterNet uses it), L1 for the boxes.
     """
-    heat = batch["heat"].amax(1, keepdim=True)
-    ignore = batch["ignore"].any(1, keepdim=True)
+    heat, ignore = batch["heat"], batch["ignore"]
     p = output.score_logits.sigmoid().clamp(1e-5, 1 - 1e-5)
     positive = heat >= 0.999
     found = -torch.log(p) * (1 - p) ** 2 * positive

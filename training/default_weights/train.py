@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train one network of the default weights on our own renders; stops and resumes anywhere.
+"""Train one network of the default weights; stops and resumes anywhere.
 
 `python -m training.default_weights.train --part pose --state FOLDER --samples 5000000` goes on from
-FOLDER if it is there. Renders, camera faults and training all run on one device, and each batch
-follows from the seed and its number, so that a resumed run sees what an unbroken one would.
+FOLDER if it is there. With `--photos FOLDER...` half of each batch are labelled real photos, the
+other half our own renders. `--start-from FILE` begins a course from finished weights. Renders,
+camera faults and training all run on one device, and each batch follows from the seed and its
+number, so that a resumed run sees what an unbroken one would.
 """
 
 import argparse
+import copy
 import math
 import shutil
 import sys
@@ -16,17 +19,21 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from digit_core.network.checkpoint import CheckpointError
 from digit_core.network.detector import HandDetector
 from digit_core.network.lite import DigitLite
+from digit_core.weights import DETECTOR, POSE, read_bundle
 from training import options as flags
 from training.default_weights.average import Average
 from training.default_weights.losses import detector_losses, pose_losses
 from training.default_weights.muon import Muon
-from training.default_weights.stream import STAGES, Stream
+from training.default_weights.photo_batches import PhotoBatches
+from training.default_weights.photos import read_photos
+from training.default_weights.stream import COARSE_SIZES, SIZES, STAGES, Stage, Stream
 
 EMA_DECAY = 0.999
 #: Learning rate of batches of 64; it grows with the batch's fourth root.
-_RATE, _RATE_BATCH = 2e-3, 64
+RATE, _RATE_BATCH = 2e-3, 64
 _WARM_UP, _FLAT = 20_000, 0.5
 _SAVE_EVERY_S = 180
 _SETTLED_S = 15
@@ -35,22 +42,42 @@ _SETTLED_S = 15
 class Run:
     """Network, its average, optimisers and counter; saved to a folder of small files."""
 
-    def __init__(self, part: str, folder: Path, device: str) -> None:
+    def __init__(
+        self,
+        part: str,
+        folder: Path,
+        device: str,
+        start_from: Path | None = None,
+        rate: float = RATE,
+    ) -> None:
+        """Go on from a folder; without one begin, from the weights of a file where it is given.
+
+        Args:
+            part: "pose" or "detector".
+            folder: its state.
+            device: trains there.
+            start_from: finished weights, for a folder that is not there yet.
+            rate: highest learning rate, of batches of 64.
+        """
         torch.manual_seed(0)
+        self._peak = rate
         self.part, self.folder, self.device = part, folder, torch.device(device)
         net: nn.Module = DigitLite() if part == "pose" else HandDetector()
         if isinstance(net, DigitLite):
             net.upsample_parts, net.input_scale = False, 1.0
+        if start_from is not None:
+            load_start(net, start_from, POSE if part == "pose" else DETECTOR)
         # mypy's stubs of `to` do not know memory_format.
         self.net = net.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = Average(self.net, EMA_DECAY)
-        self._rate = torch.tensor(_RATE, device=self.device)
+        self._rate = torch.tensor(rate, device=self.device)
         self.optimizers = _optimizers(self.net, self._rate)
         self.samples = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._inputs: dict[str, Tensor] = {}
         self._terms: dict[str, Tensor] = {}
         self._warm_steps = 0
+        self._half: bool | None = None
         if not folder.exists() and self._beside(".old").exists():
             self._beside(".old").rename(folder)  # a run that was killed while it saved
         if folder.exists():
@@ -98,7 +125,7 @@ class Run:
     def step(self, batch: dict[str, Tensor], total: int) -> dict[str, Tensor]:
         """One optimiser step; returns the loss terms, which the next step overwrites."""
         n = len(batch["image"])
-        self._rate.fill_(learning_rate(self.samples, total, n))
+        self._rate.fill_(self._peak / RATE * learning_rate(self.samples, total, n))
         terms = self._replayed(batch) if self.device.type == "cuda" else self._update(batch)
         self.average.update()
         self.samples += n
@@ -106,7 +133,11 @@ class Run:
 
     def _update(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         images = batch["image"].contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
+        if self._half is None:
+            self._half = self.device.type == "cuda" or half_is_faster(self.net, images)
+        with torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self._half, cache_enabled=False
+        ):
             output = self.net(images)
         terms = (pose_losses if self.part == "pose" else detector_losses)(output, batch)
         loss = torch.stack(list(terms.values())).sum()
@@ -142,6 +173,42 @@ class Run:
         return terms
 
 
+def load_start(net: nn.Module, path: Path, prefix: str) -> None:
+    """Fill a network from a weights file; layers that the file lacks keep their initial weights.
+
+    Raises:
+        CheckpointError: the file cannot be read, or its tensors are of another network.
+    """
+    _, state = read_bundle(path)
+    own = {k[len(prefix) :]: v for k, v in (state or {}).items() if k.startswith(prefix)}
+    try:
+        odd = net.load_state_dict(own, strict=False)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: does not fit: {str(error).splitlines()[1]}") from error
+    if odd.unexpected_keys or not own:
+        what = odd.unexpected_keys[0] if own else f"nothing under {prefix!r}"
+        raise CheckpointError(f"{path}: does not fit {type(net).__name__}: it holds {what}")
+    if odd.missing_keys:
+        print(f"{path}: new layers: {len(odd.missing_keys)} tensors, {odd.missing_keys[0]} ...")
+
+
+def half_is_faster(net: nn.Module, images: Tensor) -> bool:
+    """Whether bfloat16 trains faster than float32 here: it does where the processor has it."""
+
+    def seconds(enabled: bool) -> float:
+        probe = copy.deepcopy(net)
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            with torch.autocast(images.device.type, torch.bfloat16, enabled=enabled):
+                output = probe(images[:4])
+            sum(o.float().mean() for o in output).backward()
+            times.append(time.perf_counter() - start)
+        return min(times[1:])
+
+    return seconds(True) < seconds(False)
+
+
 def _optimizers(net: torch.nn.Module, rate: Tensor) -> list[torch.optim.Optimizer]:
     """Muon for the convolutions of trunk and head, AdamW for first and last layers and norms."""
     hidden = [
@@ -157,9 +224,9 @@ def _optimizers(net: torch.nn.Module, rate: Tensor) -> list[torch.optim.Optimize
 
 def learning_rate(samples: int, total: int, batch: int) -> float:
     """Warm-up, then flat, then a cosine to 1 % over the second half."""
-    warm = min(1.0, (samples + batch) / _WARM_UP)
+    warm = min(1.0, (samples + batch) / min(_WARM_UP, 0.05 * total))
     tail = min(max(0.0, (samples / total - _FLAT) / (1 - _FLAT)), 1.0)
-    peak = _RATE * (batch / _RATE_BATCH) ** 0.25
+    peak = RATE * (batch / _RATE_BATCH) ** 0.25
     return peak * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * tail)))
 
 
@@ -171,11 +238,13 @@ def train(
     steps_a_render: int,
     minutes: float,
     until: int | None = None,
+    coarse: float = 0.0,
 ) -> None:
     """Go on until so many samples were shown or `minutes` are over; saves at the end and between.
 
     With `samples` None the course of the learning rate is laid out for what the minutes allow, as
-    seen in their first half. `until` stops earlier, in the middle of that course.
+    seen in their first half. `until` stops earlier, in the middle of that course. The first
+    `coarse` share of the course is shown in `stream.COARSE_SIZES`.
     """
     start = last_save = time.monotonic()
     sums: dict[str, Tensor | float] = {}
@@ -185,6 +254,8 @@ def train(
     while run.samples < min(until, total) and (passed := time.monotonic() - start) < 60 * minutes:
         if samples is None and _SETTLED_S < passed < 30 * minutes:
             total = first + round((run.samples - first) / passed * 60 * minutes)
+        progress = run.samples / total if samples else (time.monotonic() - start) / 60 / minutes
+        stream.size = (COARSE_SIZES if progress < coarse else SIZES)[run.part]
         rendered = stream.batch(run.samples, batch * steps_a_render)
         for part in range(steps_a_render):
             some = slice(part * batch, (part + 1) * batch)
@@ -212,7 +283,34 @@ def add_stream_options(
     )
     parser.add_argument("--pool", type=int, default=1024, help="pairs of hands made at a time")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--photos", type=Path, nargs="+", default=[], metavar="FOLDER", help="labelled real photos"
+    )
+    parser.add_argument(
+        "--exclude", nargs="+", default=[], metavar="OWNER/NAME", help="photos not to use"
+    )
+    parser.add_argument("--chunk", type=int, default=0, help="renders kept to be shown again")
+    parser.add_argument("--uses", type=int, default=1, help="how often a chunk is shown")
+    parser.add_argument(
+        "--coarse", type=float, default=0.0, help="share of the course with smaller pictures"
+    )
+    parser.add_argument("--rate", type=float, default=RATE, help="highest learning rate")
+    parser.add_argument("--start-from", type=Path, metavar="FILE", help="finished weights")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def make_stream(part: str, o: argparse.Namespace) -> Stream:
+    """The stream that options ask for.
+
+    Raises:
+        ValueError: the photos' labels cannot be read; the sentence says why.
+    """
+    photos = PhotoBatches(read_photos(o.photos, exclude=o.exclude)) if o.photos else None
+    # Finished weights know right from left already.
+    stages = (Stage(10**15),) if o.start_from else None
+    return Stream(
+        part, o.device, o.seed, o.pool, stages=stages, photos=photos, chunk=o.chunk, uses=o.uses
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -233,10 +331,13 @@ def main(arguments: list[str] | None = None) -> int:
 
     def run() -> None:
         args.state.parent.mkdir(parents=True, exist_ok=True)  # now, not after the first minutes
-        state = Run(args.part, args.state, args.device)
-        stream = Stream(args.part, args.device, args.seed, args.pool)
+        state = Run(args.part, args.state, args.device, args.start_from, args.rate)
+        stream = make_stream(args.part, args)
         minutes = math.inf if args.minutes is None else args.minutes
-        train(state, stream, args.samples, args.batch, args.steps_a_render, minutes)
+        o = args
+        train(
+            state, stream, o.samples, o.batch, o.steps_a_render, minutes, coarse=o.coarse
+        )
 
     return flags.run_command(run)
 
