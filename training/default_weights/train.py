@@ -242,8 +242,8 @@ def train(
 ) -> None:
     """Go on until so many samples were shown or `minutes` are over; saves at the end and between.
 
-    With `samples` None the course of the learning rate is laid out for what the minutes allow, as
-    seen in their first half. `until` stops earlier, in the middle of that course. The first
+    With `samples` None the course of the learning rate follows the clock and ends with the minutes,
+    however busy the machine is. `until` stops earlier, in the middle of that course. The first
     `coarse` share of the course is shown in `stream.COARSE_SIZES`.
     """
     start = last_save = time.monotonic()
@@ -252,7 +252,7 @@ def train(
     total = samples or 10**12
     until = until or total
     while run.samples < min(until, total) and (passed := time.monotonic() - start) < 60 * minutes:
-        if samples is None and _SETTLED_S < passed < 30 * minutes:
+        if samples is None and passed > _SETTLED_S:
             total = first + round((run.samples - first) / passed * 60 * minutes)
         progress = run.samples / total if samples else (time.monotonic() - start) / 60 / minutes
         stream.size = (COARSE_SIZES if progress < coarse else SIZES)[run.part]
