@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from digit_core.draw import draw_hands
     from digit_core.estimator import DigitEstimator
     from digit_core.network.checkpoint import CheckpointError
+    from digit_core.request import ImageRequest
     from digit_core.settings import Settings
+    from digit_core.track_state import TrackState
     from digit_core.tracker import Tracker
     from digit_core.weights import load_model
 
@@ -33,8 +35,10 @@ __all__ = [
     "DepthSource",
     "DigitEstimator",
     "Hand",
+    "ImageRequest",
     "Intrinsics",
     "Settings",
+    "TrackState",
     "Tracker",
     "TwoHands",
     "draw_hands",
@@ -45,7 +49,9 @@ __all__ = [
 _LAZY = {
     "CheckpointError": "digit_core.network.checkpoint",
     "DigitEstimator": "digit_core.estimator",
+    "ImageRequest": "digit_core.request",
     "Settings": "digit_core.settings",
+    "TrackState": "digit_core.track_state",
     "Tracker": "digit_core.tracker",
     "draw_hands": "digit_core.draw",
     "load_model": "digit_core.weights",
