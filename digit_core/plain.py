@@ -8,8 +8,10 @@ import numpy as np
 
 def plain(values: np.ndarray | float) -> Any:
     """Numbers as JSON has them: lists in lists of floats, None for what is not finite."""
-    array = np.asarray(values, dtype=np.float64)
-    return np.where(np.isfinite(array), array, None).tolist()
+    numbers = np.asarray(values, dtype=np.float64)
+    told = numbers.astype(object)
+    told[~np.isfinite(numbers)] = None
+    return told.tolist()
 
 
 def array_of(

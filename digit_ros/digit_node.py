@@ -2,28 +2,24 @@
 """digit_node: a lifecycle node that answers cameras' images with both hands."""
 
 import gc
-import signal
 
-import rclpy
 import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.logging import get_logger
 from rclpy.timer import Timer
 from std_msgs.msg import Header
 
-from digit_core.estimator import DigitEstimator
 from digit_ros import fastdds, parameter_table
-from digit_ros.fallback import Fallback
 from digit_ros.lifecycle_orders import answer_wrong_orders
-from digit_ros.parameter_table import BadParameter
+from digit_ros.loading import load_cpu_estimator, load_estimator
+from digit_ros.node_main import run_node
+from digit_ros.oom_fallback import OomFallback
 from digit_ros.parameters import Parameters
 from digit_ros.stream import Stream
 from digit_ros.worker import Worker
 
-_TICK_S = 1.0
+_STATUS_S = 1.0
 #: How long a publisher that shows may wait for a subscription, seconds.
 _MATCH_S = 0.1
 
@@ -42,8 +38,8 @@ class DigitNode(LifecycleNode):
         self._facts: dict[str, str] = {}
         self._streams: list[Stream] = []
         self._worker: Worker | None = None
-        self._fallback: Fallback | None = None
-        self._clockwork: list[Timer] = []
+        self._fallback: OomFallback | None = None
+        self._timers_while_active: list[Timer] = []
         super().__init__("digit")
         answer_wrong_orders(self)
         self.parameters = parameter_table.declare(self, Parameters)
@@ -54,17 +50,19 @@ class DigitNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and warm it up; without usable weights stay unconfigured."""
         try:
-            estimator = self._load()
+            estimator = load_estimator(self.parameters)
+            estimator.warm_up()
+            reference_m = estimator.networks.hand_size_m
             for camera in self.parameters.cameras:
-                stream = Stream(self, camera, estimator, lambda: self.parameters)
+                stream = Stream(self, camera, reference_m, lambda: self.parameters)
                 self._streams.append(stream)
         except Exception as error:  # rclpy would swallow it without a word.
             self.get_logger().error(f"cannot configure: {error}")
             self._free()
             return TransitionCallbackReturn.FAILURE
-        networks, weights = estimator.networks, self.parameters.weights or None
+        networks = estimator.networks
         self._facts = {"model": networks.name, "weights": networks.weights}
-        self._fallback = Fallback(estimator, lambda: DigitEstimator.load(weights, "cpu"))
+        self._fallback = OomFallback(estimator, lambda: load_cpu_estimator(self.parameters))
         self._worker = Worker(self._fallback, self._streams)
         return super().on_configure(state)
 
@@ -75,8 +73,8 @@ class DigitNode(LifecycleNode):
             self._worker.start()
         # Not ROS time: with use_sim_time that stands still until a clock is published.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._clockwork = [
-            self.create_timer(_TICK_S, self._tick, clock=steady),
+        self._timers_while_active = [
+            self.create_timer(_STATUS_S, self._publish_status, clock=steady),
             self.create_timer(_MATCH_S, self._match, clock=steady),
         ]
         return result
@@ -115,17 +113,10 @@ class DigitNode(LifecycleNode):
         self._stop()
         super().destroy_node()
 
-    def _load(self) -> DigitEstimator:
-        given = self.parameters
-        device = None if given.device == "auto" else given.device
-        estimator = DigitEstimator.load(given.weights or None, device, precision=given.precision)
-        estimator.warm_up()
-        return estimator
-
     def _stop(self) -> None:
-        for timer in self._clockwork:
+        for timer in self._timers_while_active:
             self.destroy_timer(timer)
-        self._clockwork = []
+        self._timers_while_active = []
         if self._worker is not None:
             self._worker.stop()
 
@@ -144,14 +135,14 @@ class DigitNode(LifecycleNode):
         for stream in self._streams:
             stream.match()
 
-    def _tick(self) -> None:
+    def _publish_status(self) -> None:
         if self._fallback is None:
             return
         header = Header(stamp=self.get_clock().now().to_msg())
         runs = {"device": self._fallback.device, "engine": self._fallback.engine}
         facts = {**self._facts, **runs}
-        amiss = self._fallback.note or self._namesake()
-        status = [stream.tick(facts, amiss) for stream in self._streams]
+        warning = self._fallback.note or self._namesake()
+        status = [stream.status(facts, warning) for stream in self._streams]
         self._diagnostics.publish(DiagnosticArray(header=header, status=status))
 
     def _namesake(self) -> str:
@@ -169,30 +160,4 @@ class DigitNode(LifecycleNode):
 def main() -> int:
     """Run the node until it is interrupted; 1 when it cannot start."""
     fastdds.use_profile()
-    try:
-        rclpy.init()
-        node = DigitNode()
-    except (BadParameter, RuntimeError) as error:  # rcl's own errors are RuntimeErrors.
-        get_logger("digit").fatal(str(error))
-        rclpy.try_shutdown()
-        return 1
-    return _run(node)
-
-
-def _run(node: DigitNode) -> int:
-    try:
-        if node.parameters.autostart and not node.start():
-            return 1
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except RuntimeError:
-        # A signal takes the context away even in the middle of a callback, whose calls then fail.
-        if rclpy.ok():
-            raise
-    finally:
-        # A terminal and ros2 launch may both pass Ctrl-C on; once is enough.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return run_node("digit", DigitNode, lambda node: not node.parameters.autostart or node.start())

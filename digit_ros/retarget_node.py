@@ -4,9 +4,6 @@
 import time
 
 import numpy as np
-import rclpy
-from rclpy.executors import ExternalShutdownException
-from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import JointState
@@ -17,7 +14,7 @@ from digit_core.palm import palm_joints
 from digit_ros import parameter_table
 from digit_ros.messages import points_array
 from digit_ros.msg import HandSkeleton, TwoHandSkeleton
-from digit_ros.parameter_table import BadParameter
+from digit_ros.node_main import run_node
 from digit_ros.retarget.follower import Follower
 from digit_ros.retarget.parameters import RetargetParameters
 from digit_ros.retarget.process import Solver
@@ -182,18 +179,4 @@ class RetargetNode(Node):
 
 def main() -> int:
     """Run the node until it is interrupted; 1 when it cannot start."""
-    try:
-        rclpy.init()
-        node = RetargetNode()
-    except (BadParameter, RuntimeError) as error:  # rcl's own errors are RuntimeErrors.
-        get_logger("retarget").fatal(str(error))
-        rclpy.try_shutdown()
-        return 1
-    try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return run_node("retarget", RetargetNode)

@@ -4,14 +4,14 @@
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import rclpy
 
 from digit_core.hands import TwoHands
-from digit_ros.fallback import Fallback
-from digit_ros.inbox import Inbox
-from digit_ros.stream import Prepared, Stream
+from digit_ros.latest_frame_queue import LatestFrameQueue, QueueItem
+from digit_ros.oom_fallback import OomFallback
+from digit_ros.stream import Stream, WaitingImage
 
 T = TypeVar("T")
 
@@ -19,52 +19,53 @@ T = TypeVar("T")
 class Worker:
     """Runs from `start` to `stop`; can be started again."""
 
-    def __init__(self, estimator: Fallback, streams: Sequence[Stream]) -> None:
+    def __init__(self, estimator: OomFallback, streams: Sequence[Stream]) -> None:
         """Nothing runs yet."""
         self._estimator = estimator
         self._streams = {stream.name: stream for stream in streams}
-        self._inbox = Inbox()
+        self._queue = LatestFrameQueue()
         self._thread = threading.Thread()
 
     def start(self) -> None:
         """Open the streams and answer their images."""
-        self._inbox = Inbox(give_way=len(self._streams) == 1)
-        self._thread = threading.Thread(target=self._run, args=(self._inbox,), daemon=True)
+        self._queue = LatestFrameQueue(give_way=len(self._streams) == 1)
+        self._thread = threading.Thread(target=self._run, args=(self._queue,), daemon=True)
         self._thread.start()
         for stream in self._streams.values():
-            stream.open(self._inbox)
+            stream.open(self._queue)
 
     def stop(self) -> None:
         """Finish the images at hand, then close the streams; nothing to do when not started."""
         if not self._thread.is_alive():
             return
-        self._inbox.close()
+        self._queue.close()
         self._thread.join()
         for stream in self._streams.values():
             stream.close()
 
-    def _run(self, inbox: Inbox) -> None:
-        while frames := inbox.take():
-            self._answer(frames)
+    def _run(self, queue: LatestFrameQueue) -> None:
+        while items := queue.take():
+            self.answer(items)
 
-    def _answer(self, frames: dict[str, Any]) -> None:
+    def answer(self, items: dict[str, QueueItem]) -> None:
+        """Answer what the queue gave, by stream; runs in the worker's own thread."""
         waiting = []
-        for name, frame in frames.items():
+        for name, item in items.items():
             stream = self._streams[name]
-            prepared = _guarded(stream, partial(stream.prepare, frame))
-            if prepared is not None:
-                waiting.append((stream, prepared))
-        for stream, prepared, hands in self._estimated(waiting):
-            _guarded(stream, partial(stream.finish, prepared, hands))
+            image = _guarded(stream, partial(stream.prepare, item))
+            if image is not None:
+                waiting.append((stream, image))
+        for stream, image, hands in self._estimated(waiting):
+            _guarded(stream, partial(stream.finish, image, hands))
 
     def _estimated(
-        self, waiting: list[tuple[Stream, Prepared]]
-    ) -> list[tuple[Stream, Prepared, TwoHands]]:
+        self, waiting: list[tuple[Stream, WaitingImage]]
+    ) -> list[tuple[Stream, WaitingImage, TwoHands]]:
         """All images in one batch; one by one where that fails, so that one camera fails alone."""
         if not waiting:
             return []
         try:
-            results = self._estimator.batch([prepared.job for _, prepared in waiting])
+            results = self._estimator.run([image.prepared.job for _, image in waiting])
             return [(*one, hands) for one, hands in zip(waiting, results, strict=True)]
         except Exception as error:
             if len(waiting) == 1:

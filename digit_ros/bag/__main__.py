@@ -30,7 +30,6 @@ _OF_THE_NODE = (
     "depth_source",
     "depth_tolerance_s",
     "learn_hand_size",
-    "publish_finger_tf",
 )
 _NUMBERS = {ParameterType.PARAMETER_DOUBLE: float, ParameterType.PARAMETER_INTEGER: int}
 

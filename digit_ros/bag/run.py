@@ -15,13 +15,14 @@ from rosbags.rosbag2 import Reader
 from tqdm import tqdm
 
 from digit_core.estimator import DigitEstimator
-from digit_ros.bag.answers import CameraAnswers
+from digit_ros.bag.camera import RecordedCamera
 from digit_ros.bag.errors import BagError
 from digit_ros.bag.input import CameraTopics, find_cameras, messages, opened, storage
 from digit_ros.bag.journal import Journal
 from digit_ros.bag.output import write_bag
+from digit_ros.image_result import ON_DEMAND
 from digit_ros.images import BadImage
-from digit_ros.outputs import ON_DEMAND
+from digit_ros.loading import load_estimator
 from digit_ros.parameters import Parameters
 
 _JOURNAL = "journal"
@@ -40,7 +41,7 @@ def run(given: argparse.Namespace, parameters: Parameters) -> str:
         _check_free(reader, cameras, namespaces, given.topics)
         estimator = _load(parameters)
         answers = {
-            camera.image: CameraAnswers(camera, estimator, parameters, namespace, given.topics)
+            camera.image: RecordedCamera(camera, estimator, parameters, namespace, given.topics)
             for camera, namespace in zip(cameras, namespaces, strict=True)
         }
         part = _part(given.output)
@@ -54,7 +55,7 @@ def run(given: argparse.Namespace, parameters: Parameters) -> str:
 def _finish(
     given: argparse.Namespace,
     reader: Reader,
-    answers: dict[str, CameraAnswers],
+    answers: dict[str, RecordedCamera],
     journal: Journal,
     part: Path,
 ) -> str:
@@ -79,17 +80,20 @@ def _finish(
     return said
 
 
-def _estimate(reader: Reader, answers: dict[str, CameraAnswers], journal: Journal) -> int:
+def _estimate(reader: Reader, answers: dict[str, RecordedCamera], journal: Journal) -> int:
     """Answer the images that are not in the journal yet; how many those were."""
     for camera, record in journal.last.items():
-        answers[camera].resume(record)
+        try:
+            answers[camera].resume(record)
+        except (KeyError, ValueError) as error:
+            raise journal.foreign(error) from error
     left = {camera: len(journal.done.get(camera, ())) for camera in answers}
     infos = {a.topics.camera_info: a for a in answers.values() if a.topics.camera_info}
     _take_first_infos(reader, infos)
     counts = {c.topic: c.msgcount for c in reader.connections if c.topic in answers}
     estimated = 0
     with _bar(sum(counts.values()), "estimating", "images") as bar:
-        for connection, _, data in messages(reader, [*answers, *infos]):
+        for connection, recorded_ns, data in messages(reader, [*answers, *infos]):
             if connection.topic in infos:
                 try:
                     infos[connection.topic].take_camera_info(data)
@@ -99,13 +103,14 @@ def _estimate(reader: Reader, answers: dict[str, CameraAnswers], journal: Journa
             if left[connection.topic]:
                 left[connection.topic] -= 1
             else:
-                journal.append(answers[connection.topic].answer(data))
+                record = answers[connection.topic].answer(data, 1e-9 * recorded_ns)
+                journal.append(record)
                 estimated += 1
             bar.update()
     return estimated
 
 
-def _take_first_infos(reader: Reader, infos: dict[str, CameraAnswers]) -> None:
+def _take_first_infos(reader: Reader, infos: dict[str, RecordedCamera]) -> None:
     """An image that comes before the first CameraInfo is of the same camera all the same."""
     for topic, camera in infos.items():
         for _, _, data in messages(reader, [topic]):
@@ -156,8 +161,7 @@ def _check_free(
 
 def _load(parameters: Parameters) -> DigitEstimator:
     try:
-        device = None if parameters.device == "auto" else parameters.device
-        return DigitEstimator.load(parameters.weights or None, device)
+        return load_estimator(parameters)
     except ValueError as error:
         raise BagError(str(error)) from error
 

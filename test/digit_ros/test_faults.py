@@ -136,28 +136,30 @@ def test_memory_for_one_image_at_a_time(monkeypatch):
     import torch
 
     from digit_core.estimator import DigitEstimator
-    from digit_ros import fallback
+    from digit_core.request import ImageRequest
+    from digit_ros import oom_fallback
 
     sizes, now = [], [0.0]
     estimator = DigitEstimator.load(device="cpu")
-    whole = estimator.batch
+    whole = estimator.run
 
-    def batch(jobs):
+    def run(jobs):
         sizes.append(len(jobs))
         if len(jobs) > most[0]:
             raise torch.OutOfMemoryError("short")
         return whole(jobs)
 
-    monkeypatch.setattr(estimator, "batch", batch)
-    device = fallback.Fallback(estimator, lambda: estimator, clock_s=lambda: now[0])
+    monkeypatch.setattr(estimator, "run", run)
+    device = oom_fallback.OomFallback(estimator, lambda: estimator, clock_s=lambda: now[0])
     picture = np.full((60, 80, 3), 90, np.uint8)
-    jobs = [(estimator.tracker(), picture, None, 0.0) for _ in range(5)]
+    request = ImageRequest(picture, None, 0.0)
+    jobs = [(estimator.tracker().state, request) for _ in range(5)]
     most = [9]
-    assert len(device.batch(jobs)) == 5 and sizes == [5] and not device.note
+    assert len(device.run(jobs)) == 5 and sizes == [5] and not device.note
     most[0], sizes[:] = 2, []
-    assert len(device.batch(jobs)) == 5 and sizes == [5, 2, 2, 1]
+    assert len(device.run(jobs)) == 5 and sizes == [5, 2, 2, 1]
     assert device.note.startswith("cpu is out of memory: 2 image(s) at a time")
     sizes.clear()
-    assert len(device.batch(jobs)) == 5 and sizes == [2, 2, 1]
-    most[0], now[0], sizes[:] = 9, fallback.RETRY_S, []
-    assert len(device.batch(jobs)) == 5 and sizes == [5] and not device.note
+    assert len(device.run(jobs)) == 5 and sizes == [2, 2, 1]
+    most[0], now[0], sizes[:] = 9, oom_fallback.RETRY_S, []
+    assert len(device.run(jobs)) == 5 and sizes == [5] and not device.note

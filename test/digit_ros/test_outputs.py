@@ -12,9 +12,10 @@ from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
 
 from digit_core.hands import Intrinsics, TwoHands
+from digit_ros.image_result import ImageResult
 from digit_ros.messages import FrameNames, two_hand_skeleton, wrist_transforms
 from digit_ros.msg import TwoHandSkeleton
-from digit_ros.outputs import Answer, Outputs
+from digit_ros.outputs import Outputs
 from digit_ros.parameters import Parameters
 
 HEADER = Header(frame_id="eye")
@@ -26,7 +27,7 @@ def outputs():
     context = rclpy.Context()
     rclpy.init(context=context)
     node = LifecycleNode("digit", context=context)
-    made = Outputs(node, "", Parameters(tf_prefix="head_"))
+    made = Outputs(node, "")
     node.trigger_configure()
     node.trigger_activate()
     yield made
@@ -52,7 +53,8 @@ def answer(make_hand, painted):
     hands = TwoHands(make_hand("right", 1), make_hand("left", 2), paint, raw=raw)
     skeleton = two_hand_skeleton(hands, HEADER, Intrinsics.CAMERA_INFO)
     picture = np.zeros((48, 64, 3), np.uint8)
-    return Answer(picture, HEADER, hands, Intrinsics.CAMERA_INFO, skeleton)
+    names = FrameNames("head_")
+    return ImageResult(picture, HEADER, hands, Intrinsics.CAMERA_INFO, skeleton, names)
 
 
 def hear(ears, outputs, answer, kind, topic, parameters=None):

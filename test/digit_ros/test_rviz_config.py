@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from digit_ros.outputs import ON_DEMAND
+from digit_ros.image_result import ON_DEMAND
 
 CONFIG = Path(__file__).parents[2] / "config" / "digit.rviz"
 DISPLAYS = {"Grid", "Image", "MarkerArray", "PointCloud2", "TF"}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The small parts of a stream: hold, depth images by stamp, boxes, the camera's clock."""
 
+import json
 import threading
 
 import numpy as np
@@ -9,10 +10,11 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image, RegionOfInterest
 
 from digit_core.hands import TwoHands
-from digit_ros.box_memory import BoxMemory
 from digit_ros.camera_clock import clock_note
 from digit_ros.depth_buffer import DepthBuffer
-from digit_ros.hold import Hold
+from digit_ros.dropout_hold import DropoutHold
+from digit_ros.external_boxes import ExternalBoxes
+from digit_ros.missing_images import MissingImages
 
 BLANK = np.zeros((4, 4), np.uint8)
 
@@ -22,7 +24,7 @@ def hands(right=None, left=None):
 
 
 def test_a_lost_hand_is_held_with_falling_confidence(make_hand):
-    hold, right, left = Hold(), make_hand("right"), make_hand("left", 1)
+    hold, right, left = DropoutHold(), make_hand("right"), make_hand("left", 1)
     assert hold(hands(right, left), 10.0, 0.2).right is right
     held = hold(hands(None, left), 10.05, 0.2)
     assert held.left is left and held.raw.right is None
@@ -33,7 +35,7 @@ def test_a_lost_hand_is_held_with_falling_confidence(make_hand):
 
 
 def test_without_hold_a_hand_is_gone_at_once(make_hand):
-    hold = Hold()
+    hold = DropoutHold()
     hold(hands(make_hand("right")), 1.0, 0.0)
     assert hold(hands(), 1.0, 0.0).right is None
     hold(hands(make_hand("right")), 2.0, 0.5)
@@ -41,6 +43,58 @@ def test_without_hold_a_hand_is_gone_at_once(make_hand):
     hold(hands(make_hand("right")), 3.0, 0.5)
     hold.reset()
     assert hold(hands(), 3.1, 0.5).right is None
+
+
+def test_what_is_held_is_told_in_plain_numbers_to_the_last_bit(make_hand):
+    unknown = np.full(4, np.nan, np.float32)
+    hold = DropoutHold()
+    right = make_hand("right", 3, wrist_orientation=unknown)
+    hold(hands(right, make_hand("left", 4, joints_3d=None, depth_sigma=float("nan"))), 7.25, 1.0)
+    told = json.loads(json.dumps(hold.to_dict(), allow_nan=False))
+    before, after = (one(hands(), 7.5, 1.0) for one in (hold, DropoutHold.from_dict(told)))
+    for side in ("right", "left"):
+        a, b = vars(getattr(before, side)), vars(getattr(after, side))
+        assert a.keys() == b.keys()
+        for name, value in a.items():
+            if isinstance(value, np.ndarray):
+                assert (value.dtype, value.tobytes()) == (b[name].dtype, b[name].tobytes()), name
+            else:
+                assert repr(value) == repr(b[name]), name
+    assert after.left.joints_3d is None and after.right.confidence == 0.75 * right.confidence
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("box", [1, 2], "box: expected numbers of shape"),
+        ("depth_source", 77, "77 is not a valid DepthSource"),
+        ("confidence", "much", "confidence: expected numbers"),
+        ("valid", None, "valid"),
+    ],
+)
+def test_what_tells_of_no_hand_is_one_sentence(make_hand, name, value, words):
+    hold = DropoutHold()
+    hold(hands(make_hand("right")), 1.0, 1.0)
+    told = hold.to_dict()
+    told["right"][name] = value
+    with pytest.raises(ValueError, match=f"^held hands: .*{words}"):
+        DropoutHold.from_dict(told)
+    with pytest.raises(ValueError, match="'box' is missing"):
+        DropoutHold.from_dict({"left": {n: v for n, v in told["right"].items() if n != "box"}})
+
+
+def test_missing_images_are_explained_after_a_while():
+    missing = MissingImages()
+    missing.image_came()
+    assert [missing.second_passed(False) for _ in range(3)] == ["", "", ""]
+    assert "nobody publishes images" in missing.second_passed(False)
+    assert missing.second_passed(True) == ""
+    for _ in range(3):
+        missing.camera_info_came()
+    assert "CameraInfo arrives but no images" in missing.second_passed(True)
+    assert missing.second_passed(True) == ""  # they have stopped, too
+    missing.image_came()
+    assert missing.second_passed(False) == ""
 
 
 def depth_at(seconds):
@@ -85,7 +139,7 @@ def region(x, size=50):
 
 def test_boxes_last_for_a_moment_and_newer_ones_take_their_place():
     now = [0.0]
-    memory = BoxMemory(lambda: now[0])
+    memory = ExternalBoxes(lambda: now[0])
     memory.put(region(100))
     memory.put(region(300))
     now[0] = 0.3

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings that are damaged: all images answered, or one BagError."""
+"""Recordings and their journals that are damaged: all images answered, or one BagError."""
 
+import json
 import shutil
+import struct
+import zlib
 from array import array
 
 import cv2
@@ -134,3 +137,58 @@ def test_messages(bags, reader, data, kind):
     good[spoilt] = topic, name, data.draw(damaged([cdr]))
     write(bags.place, good, "MCAP")
     check(reader, bags)
+
+
+KEY = {"input": "a"}
+#: As `Record.to_bytes` writes it.
+RECORD = {
+    "camera": "/cam/image",
+    "fault": "",
+    "messages": [["/skeleton", "std_msgs/msg/Header", 4], ["/tf", "std_msgs/msg/Header", 2]],
+    "state": {"track": {"swaps": 0}, "hold": {}},
+}
+
+
+def frame(content):
+    return struct.pack("<II", len(content), zlib.crc32(content)) + content
+
+
+def journal_of(*records):
+    return frame(json.dumps(KEY).encode()) + b"".join(map(frame, records))
+
+
+SOUND = json.dumps(RECORD).encode() + b"\n" + b"4444" + b"22"
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory):
+    good = tmp_path_factory.mktemp("journal") / "good"
+    good.write_bytes(journal_of(SOUND))
+    reader = Reader("journal", good)
+    yield reader, good.with_name("spoiled")
+    reader.close()
+
+
+def check_journal(journal, data):
+    reader, path = journal
+    path.write_bytes(data)
+    reader.check(path)
+
+
+@tried(0.5)
+@given(data=damaged([journal_of(SOUND, SOUND), journal_of()]))
+def test_journals(journal, data):
+    check_journal(journal, data)
+
+
+@tried(0.5)
+@given(head=spoiled(RECORD), body=st.binary(max_size=8))
+def test_journals_whose_records_lie(journal, head, body):
+    check_journal(journal, journal_of(json.dumps(head).encode() + b"\n" + body))
+
+
+@tried(0.25)
+@given(line=damaged([SOUND, b"[" * 100_000]))
+def test_journals_of_other_lines(journal, line):
+    check_journal(journal, frame(line) + frame(line))
+    check_journal(journal, journal_of(line))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pickles, MANO's files, predictions and the journal of a recording: read, or one sentence."""
+"""Pickles, MANO's files and predictions: read, or one sentence."""
 
 import io
 import json
@@ -7,7 +7,6 @@ import pickle
 import pickletools
 import struct
 import zipfile
-import zlib
 
 import numpy as np
 import pytest
@@ -210,19 +209,3 @@ def vertices(tmp_path_factory):
 def test_vertex_lists(vertices, data):
     content = data.draw(st.one_of(spoiled([3] * 778), hostile))
     vertices.check(data.draw(damaged([json.dumps(content).encode()])))
-
-
-@pytest.fixture(scope="module")
-def journal(tmp_path_factory):
-    pytest.importorskip("rclpy", reason="ROS 2 is not installed")
-    yield from placed("journal", tmp_path_factory, "journal", b"")
-
-
-def entry(content):
-    return struct.pack("<II", len(content), zlib.crc32(content)) + content
-
-
-@tried(0.5)
-@given(content=st.one_of(damaged(SEEDS), a_program()), more=st.binary(max_size=20))
-def test_journals(journal, content, more):
-    journal.check(entry(content) + more)

@@ -23,8 +23,9 @@ from tf2_msgs.msg import TFMessage
 from digit_core import weights as core_weights
 from digit_ros import images
 from digit_ros.digit_node import DigitNode
+from digit_ros.image_result import ON_DEMAND
+from digit_ros.latest_frame_queue import ImageArrived
 from digit_ros.msg import TwoHandSkeleton
-from digit_ros.outputs import ON_DEMAND
 
 COUNT = int(os.environ.get("DIGIT_FUZZ_COUNT", 200))
 SEED = int(os.environ.get("DIGIT_FUZZ_SEED", 0))
@@ -121,7 +122,7 @@ class Bench:
         self.node = DigitNode()
         assert self.node.start()
         self.stream = self.node._streams[0]
-        self.stream._began_s = 0.0  # the time of grace for a CameraInfo is over
+        self.stream._first_s = 0.0  # the time of grace for a CameraInfo is over
         self._listener = rclpy.create_node("listener")
         kinds = {"skeleton": TwoHandSkeleton, "/tf": TFMessage}
         kinds |= {topic: kind for topic, (kind, _, _) in ON_DEMAND.items()}
@@ -135,12 +136,13 @@ class Bench:
     def show(self, message):
         """One image as the executor and the worker pass it on; (processed, bad by kind, said)."""
         message = deserialize_message(serialize_message(message), type(message))
-        before = self.stream._counters.summary(0.0)
-        self.node._worker._answer({self.stream.name: (message, time.monotonic())})
-        after = self.stream._counters.summary(0.0)
+        before = self.stream.counters.summary(0.0)
+        arrived = ImageArrived(message, time.monotonic())
+        self.node._worker.answer({self.stream.name: arrived})
+        after = self.stream.counters.summary(0.0)
         bad = {kind: after.bad[kind] - before.bad.get(kind, 0) for kind in after.bad}
         bad = {kind: more for kind, more in bad.items() if more}
-        return after.processed - before.processed, bad, self.stream._complaints._newest[1]
+        return after.processed - before.processed, bad, self.stream.warnings._newest[1]
 
     def hear_info(self, message):
         """A CameraInfo as the executor passes it on."""
@@ -148,7 +150,7 @@ class Bench:
 
     def hear_depth(self, message):
         """A depth image as the executor passes it on."""
-        self.stream._depths.put(deserialize_message(serialize_message(message), Image))
+        self.stream.pipeline.take_depth(deserialize_message(serialize_message(message), Image))
 
     def close(self):
         self.node.destroy_node()

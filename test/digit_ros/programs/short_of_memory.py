@@ -12,15 +12,15 @@ from pathlib import Path
 import torch
 
 from digit_core.estimator import DigitEstimator
-from digit_ros import fallback
+from digit_ros import oom_fallback
 from digit_ros.digit_node import main
 
 SHORT = Path(os.environ["SHORT_OF_MEMORY"])
-whole = DigitEstimator.batch
+whole = DigitEstimator.run
 first: list[DigitEstimator] = []
 
 
-def batch(self, jobs):
+def run(self, jobs):
     """The first estimator's device is the one that is short."""
     first.append(self)
     if self is first[0] and SHORT.exists() and len(jobs) > int(SHORT.read_text()):
@@ -28,6 +28,6 @@ def batch(self, jobs):
     return whole(self, jobs)
 
 
-DigitEstimator.batch = batch
-fallback.RETRY_S = 1.0
+DigitEstimator.run = run
+oom_fallback.RETRY_S = 1.0
 sys.exit(main())

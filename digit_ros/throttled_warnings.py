@@ -12,8 +12,8 @@ _MOST_IN_PERIOD = 8
 _FRESH_S = 2.0
 
 
-class Complaints:
-    """Says each sentence at most once in ten seconds, and at most eight different ones."""
+class ThrottledWarnings:
+    """Logs each sentence at most once in ten seconds, and at most eight different ones."""
 
     def __init__(self, log: Callable[[str], object], clock_s: Callable[[], float] = time.monotonic):
         self._log, self._clock_s = log, clock_s
@@ -21,7 +21,7 @@ class Complaints:
         self._said: dict[str, float] = {}
         self._newest = (float("-inf"), "")
 
-    def say(self, sentence: str) -> None:
+    def warn(self, sentence: str) -> None:
         """Note `sentence`, and log it unless that was done just now."""
         # What a message names may hold line breaks and a terminal's control characters.
         sentence = printable(sentence)

@@ -6,15 +6,17 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from digit_core.estimator import DigitEstimator, Job
+from digit_core.estimator import DigitEstimator
 from digit_core.hands import TwoHands
+from digit_core.request import ImageRequest
+from digit_core.track_state import TrackState
 
 #: After so long the device is tried again with all images together.
 RETRY_S = 30.0
 
 
-class Fallback:
-    """Runs jobs as `DigitEstimator.batch` does, whatever else uses the device's memory.
+class OomFallback:
+    """Runs jobs as `DigitEstimator.run` does, whatever else uses the device's memory.
 
     Where a batch finds no memory, half as many images go through the network at a time; where a
     single one finds none, the CPU takes over.
@@ -51,25 +53,25 @@ class Fallback:
         told = f"{self._most} image(s) at a time" if self._most else "the network runs on the CPU"
         return f"{device} is out of memory: {told}; it is tried again after {RETRY_S:g} s"
 
-    def batch(self, jobs: Sequence[Job]) -> list[TwoHands]:
+    def run(self, jobs: Sequence[tuple[TrackState, ImageRequest]]) -> list[TwoHands]:
         """One result a job, in order.
 
         Raises:
-            ValueError: as `DigitEstimator.batch`.
+            ValueError: as `DigitEstimator.run`.
         """
         if self._most is not None and self._clock_s() >= self._until_s:
             self._most, self._cpu = None, None
         if not jobs:
             return []
         if self._most == 0:
-            return self._on_cpu().batch(jobs)
+            return self._on_cpu().run(jobs)
         most = min(self._most or len(jobs), len(jobs))
         try:
-            first = self._estimator.batch(jobs[:most])
+            first = self._estimator.run(jobs[:most])
         except torch.OutOfMemoryError:
             self._give_way(most // 2)
-            return self.batch(jobs)
-        return first + self.batch(jobs[most:])
+            return self.run(jobs)
+        return first + self.run(jobs[most:])
 
     def _give_way(self, most: int) -> None:
         self._most, self._until_s = most, self._clock_s() + RETRY_S

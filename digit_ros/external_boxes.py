@@ -17,7 +17,7 @@ _SAME_IOU = 0.3
 _MOST = 8
 
 
-class BoxMemory:
+class ExternalBoxes:
     """Filled by a subscription, asked by the worker thread."""
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
