@@ -38,7 +38,9 @@ class DigitLite(nn.Module):
         self.parts = nn.Conv2d(head, SHUFFLE**2 * NUM_PARTS, 1)
         self.hand_fc = nn.Sequential(nn.Linear(256, 128), nn.ReLU(inplace=True), nn.Linear(128, 2))
         self.hand_place = nn.Conv2d(head, 2, 1)
-        self.hand_near = nn.Sequential(nn.Linear(2 * head, 64), nn.ReLU(inplace=True), nn.Linear(64, 2))
+        self.hand_near = nn.Sequential(
+            nn.Linear(2 * head, 64), nn.ReLU(inplace=True), nn.Linear(64, 2)
+        )
         self.root_fc = nn.Sequential(nn.Linear(256, 128), nn.ReLU(inplace=True), nn.Linear(128, 1))
         init_weights(self)
         for p in self.hand_near[-1].parameters():

@@ -73,7 +73,11 @@ def random_turn(rng: np.random.Generator) -> np.ndarray:
 
 
 def around(
-    rng: np.random.Generator, points: np.ndarray, margin: tuple[float, float], moved: float, size: int
+    rng: np.random.Generator,
+    points: np.ndarray,
+    margin: tuple[float, float],
+    moved: float,
+    size: int,
 ) -> View:
     """A view about points (N, 2) in photo pixels, as a crop is laid about a hand's joints.
 
@@ -91,9 +95,7 @@ def around(
     return View(turn @ centre, side, turn, size)
 
 
-def anywhere(
-    rng: np.random.Generator, photo: Photo, share: tuple[float, float], size: int
-) -> View:
+def anywhere(rng: np.random.Generator, photo: Photo, share: tuple[float, float], size: int) -> View:
     """A view about any place of a photo, its side a log-uniform share of the longer side."""
     height, width = photo.image.shape[:2]
     centre = rng.uniform((0, 0), (width, height))

@@ -8,7 +8,7 @@ drawn in proportion to the square root of its number of pictures.
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from digit_core import boxes
 from digit_core.pair import are_together
 from digit_core.skeleton import SIDES
 
+NO_HANDS = "no hands"
 _JOINTS = 21
 
 
@@ -27,19 +28,24 @@ class PhotoHand:
     """One labelled hand.
 
     Attributes:
-        side: 0 right, 1 left; the person's own.
+        side: "right" or "left"; the person's own.
         joints: (21, 2) pixels, public joint order.
         sure: (21,) bool, joints that the label can be believed in.
     """
 
-    side: int
+    side: str
     joints: np.ndarray
-    sure: np.ndarray
+    sure: np.ndarray = field(default_factory=lambda: np.ones(_JOINTS, bool))
 
     @property
     def box(self) -> np.ndarray:
         """(4,) tight box of the joints, pixels."""
         return boxes.tight(self.joints)
+
+    @property
+    def extent(self) -> float:
+        """Longer side of the box, pixels."""
+        return float(self.box[2:].max())
 
 
 @dataclass(frozen=True)
@@ -48,15 +54,17 @@ class Photo:
 
     Attributes:
         path: of the picture's file.
-        repository: whom it comes from.
         hands: what is labelled.
+        category: what it is counted under.
+        repository: whom it comes from.
         complete: nothing else in the picture is a hand.
     """
 
     path: Path
-    repository: str
     hands: tuple[PhotoHand, ...]
-    complete: bool
+    category: str = ""
+    repository: str = ""
+    complete: bool = True
 
     @cached_property
     def image(self) -> np.ndarray:
@@ -114,7 +122,17 @@ def read_photos(
 def _photo(folder: Path, entry: dict) -> Photo:
     repository = "/".join(str(entry.get("source", folder.name)).split("/")[:2])
     hands = tuple(_hand(hand) for hand in entry["hands"])
-    return Photo(folder / entry["image"], repository, hands, bool(entry.get("complete", False)))
+    category = entry.get("category") or category_of(hands)
+    complete = bool(entry.get("complete", True))
+    return Photo(folder / entry["image"], hands, category, repository, complete)
+
+
+def category_of(hands: Sequence[PhotoHand]) -> str:
+    """What a picture of these hands is counted under."""
+    if len(hands) < 2:
+        return "single" if hands else NO_HANDS
+    overlap = boxes.overlap_area(hands[0].box, hands[1].box) > 0
+    return "two_interacting" if overlap else "two_separate"
 
 
 def _hand(hand: dict) -> PhotoHand:
@@ -122,7 +140,9 @@ def _hand(hand: dict) -> PhotoHand:
     if not np.isfinite(joints).all():
         raise ValueError("keypoints_2d holds a number that is not finite")
     sure = np.array(hand.get("sure", [1] * _JOINTS)).reshape(_JOINTS) > 0
-    return PhotoHand(SIDES.index(hand["side"]), joints, sure)
+    if hand["side"] not in SIDES:
+        raise ValueError(f"side {hand['side']!r}, expected one of {', '.join(SIDES)}")
+    return PhotoHand(hand["side"], joints, sure)
 
 
 class Choice:

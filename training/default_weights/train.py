@@ -335,9 +335,7 @@ def main(arguments: list[str] | None = None) -> int:
         stream = make_stream(args.part, args)
         minutes = math.inf if args.minutes is None else args.minutes
         o = args
-        train(
-            state, stream, o.samples, o.batch, o.steps_a_render, minutes, coarse=o.coarse
-        )
+        train(state, stream, o.samples, o.batch, o.steps_a_render, minutes, coarse=o.coarse)
 
     return flags.run_command(run)
 
