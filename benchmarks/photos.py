@@ -108,7 +108,7 @@ def sheet(results: Sequence[Result], most: int = 12) -> np.ndarray:
 def print_table(table: dict[str, dict[str, float]]) -> None:
     """Print figures by category, one row each."""
     names = list(next(iter(table.values())))
-    widths = [len(name) + 2 for name in names]
+    widths = [max(len(name), 5) + 2 for name in names]
     print(f"{'category':<18}" + "".join(f"{n:>{w}}" for n, w in zip(names, widths, strict=True)))
     for category, figures in table.items():
         cells = (f"{v:d}" if isinstance(v, int) else f"{v:.3f}" for v in figures.values())

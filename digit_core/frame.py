@@ -113,8 +113,6 @@ class Frame:
 
     def finish(self) -> TwoHands:
         """Make the public result and hand the frame's state to the tracker."""
-        least = self._thresholds
-        self.seen = {side: s for side, s in self.seen.items() if s.calibrated >= least[side]}
         measured = {
             side: measure(s, self.scale, self.settings.min_joint_confidence)
             for side, s in self.seen.items()

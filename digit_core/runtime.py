@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from digit_core import openvino_chain
-from digit_core.crop import Crop
+from digit_core.crop import PATCH, Crop
 from digit_core.decode import pack
 from digit_core.detection import detector_maps
 from digit_core.device_crops import DeviceCrops
 from digit_core.device_cut import images_of
 from digit_core.device_step import DeviceStep
-from digit_core.network.detector import HandDetector
+from digit_core.network.detector import DETECTOR_SIZE, HandDetector
 from digit_core.network.digit import Digit
 from digit_core.network.lite import DigitLite
 from digit_core.network.output import Heads
@@ -28,7 +28,6 @@ from digit_core.openvino_chain import OpenVinoChain
 from digit_core.precision import dtype_of, prepare
 
 ENGINES = ("auto", "openvino", "torch")
-_SIDE = 256
 
 
 def engine_of(engine: str, device: torch.device, network: nn.Module) -> str:
@@ -81,7 +80,7 @@ class PoseRuntime:
         self._chain: OpenVinoChain | None = None
         if compiled:
             steps = [_Heads(self.network), _Answer(self.network)]
-            self._chain = OpenVinoChain(steps, _some_bytes(), self.dtype == torch.bfloat16)
+            self._chain = OpenVinoChain(steps, _some_bytes(PATCH), self.dtype == torch.bfloat16)
         # Not a method of this object: a cycle would keep the compiled networks and their threads
         # until Python looks for cycles.
         self._on_device = DeviceCrops(partial(_answer, self.network, self.dtype), device, graphs)
@@ -135,12 +134,12 @@ class DetectorRuntime:
         maps = _DetectorMaps(prepare(network))
         self._chain: OpenVinoChain | None = None
         if engine_of(engine, device, network) == "openvino":
-            self._chain = OpenVinoChain([maps], _some_bytes())
+            self._chain = OpenVinoChain([maps], _some_bytes(DETECTOR_SIZE))
         self._step = DeviceStep(partial(_exactly, maps), device)
 
     @torch.inference_mode()
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """`digit_core.detection.detector_maps` (B, 5, 32, 32) of frames (B, 256, 256, 3) uint8."""
+        """`digit_core.detection.detector_maps` (B, 5, S/8, S/8) of frames (B, S, S, 3) uint8."""
         if self._chain is not None:
             return self._chain(frames)[0]
         return self._step(frames)[0]
@@ -184,7 +183,7 @@ class _Answer(nn.Module):
 
 
 class _DetectorMaps(nn.Module):
-    """Letterboxed frames (B, 256, 256, 3) uint8 to the maps that detections are read from."""
+    """Letterboxed frames (B, S, S, 3) uint8 to the maps that detections are read from."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -194,8 +193,8 @@ class _DetectorMaps(nn.Module):
         return (detector_maps(self.network(images_of(frames))),)
 
 
-def _some_bytes() -> Tensor:
-    return torch.zeros(1, _SIDE, _SIDE, 3, dtype=torch.uint8)
+def _some_bytes(side: int) -> Tensor:
+    return torch.zeros(1, side, side, 3, dtype=torch.uint8)
 
 
 @contextmanager
