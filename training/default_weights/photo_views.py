@@ -59,8 +59,8 @@ class View:
         to_image[:, :2] = turn * scale
         to_image[:, 2] = centre - to_image[:, :2] @ np.full(2, (self.size - 1) / 2)
         how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        cells = (self.size, self.size)
-        return cv2.warpAffine(image, to_image, cells, flags=how, borderValue=(border,) * 3)
+        square, colour = (self.size, self.size), (border,) * 3
+        return cv2.warpAffine(image, to_image, square, flags=how, borderValue=colour)
 
 
 def random_turn(rng: np.random.Generator) -> np.ndarray:

@@ -81,7 +81,7 @@ class Photo:
     @property
     def together(self) -> bool:
         """Whether two labelled hands are so near that one crop shows both."""
-        return len(self.hands) == 2 and are_together(*(hand.box for hand in self.hands))
+        return len(self.hands) == 2 and are_together(self.hands[0].box, self.hands[1].box)
 
 
 def read_photos(
