@@ -29,7 +29,7 @@ class Settings:
     """
 
     detection_threshold: float = 0.15
-    presence_on: float = 0.5
+    presence_on: float = 0.6
     presence_off: float = 0.3
     min_joint_confidence: float = MIN_JOINT_CONFIDENCE
     detect_every: int = 10

@@ -122,7 +122,7 @@ class Parameters:
         10, "Frames between searches for the other hand.", whole(1, 1000), live=True
     )
     presence_on: float = parameter(
-        0.5, "Confidence from which a new hand counts as there.", number(0.01, 0.99), live=True
+        0.6, "Confidence from which a new hand counts as there.", number(0.01, 0.99), live=True
     )
     presence_off: float = parameter(
         0.3, "Confidence below which a followed hand is gone.", number(0.01, 0.99), live=True

@@ -79,7 +79,7 @@ def test_every_parameter_is_described(make_node):
         ("cameras", ["left", ""], ["a name for every camera"]),
         ("tf_prefix", "/robot/", ["/robot/", "not / first"]),
         ("left_name", "right", ["right", "another name"]),
-        ("presence_off", 0.6, ["0.6", "at most presence_on, which is 0.5"]),
+        ("presence_off", 0.7, ["0.7", "at most presence_on, which is 0.6"]),
     ],
 )
 def test_a_refused_value_is_named(make_node, name, value, words):

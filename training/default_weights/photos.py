@@ -18,6 +18,7 @@ import numpy as np
 from digit_core import boxes
 from digit_core.pair import are_together
 from digit_core.skeleton import SIDES
+from training.interhand.errors import DataError
 
 NO_HANDS = "no hands"
 _JOINTS = 21
@@ -71,11 +72,11 @@ class Photo:
         """(H, W, 3) uint8 RGB; read once and kept.
 
         Raises:
-            ValueError: the file is missing or damaged.
+            DataError: the file is missing or damaged.
         """
         image = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
         if image is None:
-            raise ValueError(f"{self.path}: missing, or no picture that can be read")
+            raise DataError(f"{self.path}: missing, or no picture that can be read")
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
     @property
@@ -95,7 +96,7 @@ def read_photos(
         exclude: repositories, "owner/name", that are left out.
 
     Raises:
-        ValueError: a labels.json is missing or not in the form; the sentence names the entry.
+        DataError: a labels.json is missing or not in the form; the sentence names the entry.
     """
     photos = []
     for folder in folders:
@@ -103,19 +104,19 @@ def read_photos(
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path}: cannot be read as JSON: {error}") from error
+            raise DataError(f"{path}: cannot be read as JSON: {error}") from error
         if not isinstance(entries, list):
-            raise ValueError(f"{path}: expected a list of pictures")
+            raise DataError(f"{path}: expected a list of pictures")
         for i, entry in enumerate(entries):
             try:
                 if split in (None, entry.get("split", split)):
                     photos.append(_photo(folder, entry))
             except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{path}: entry {i}: {error!r}") from error
+                raise DataError(f"{path}: entry {i}: {error!r}") from error
     kept = [photo for photo in photos if photo.repository not in exclude]
     if not kept:
         where = ", ".join(str(folder) for folder in folders)
-        raise ValueError(f"{where}: holds no photos{f' of split {split!r}' if split else ''}")
+        raise DataError(f"{where}: holds no photos{f' of split {split!r}' if split else ''}")
     return kept
 
 
@@ -154,7 +155,7 @@ class Choice:
 
     def __init__(self, photos: Sequence[Photo]) -> None:
         if not photos:
-            raise ValueError("there are no photos of a kind that training needs")
+            raise DataError("there are no photos of a kind that training needs")
         self._photos = photos
         count = Counter(photo.repository for photo in photos)
         weight = np.array([count[photo.repository] ** -0.5 for photo in photos])
