@@ -24,8 +24,9 @@ FOLDERS = (
 )
 #: What may say under which licence it is, by the end of its name.
 COMMENTED = (".py", ".cpp", ".msg", ".yaml", ".yml", ".xml", ".urdf", ".rviz", ".toml", ".in")
-COMMENTED += ("CMakeLists.txt", "Makefile", "ros-env", "run")
-PLACES = ("", ".ci", "config", "config/robots", "msg", *FOLDERS)
+COMMENTED += ("CMakeLists.txt", "Makefile", "ros-env", "run", "Dockerfile", ".sh", ".cff")
+PLACES = ("", ".ci", ".github/workflows", ".github/ISSUE_TEMPLATE", "config", "config/robots")
+PLACES += ("docker", "msg", *FOLDERS)
 LICENCES = {"config/robots": "CC0-1.0"}
 #: Package format 3 (REP 149): the order of its schema, and what must be there.
 ORDER = ("name", "version", "description", "maintainer", "license", "url", "author", "*depend")
