@@ -26,6 +26,12 @@ class Settings:
         smooth: filter over time.
         position_filter: of the joints' pixels; speeds in hand boxes a second.
         depth_filter: of depths; speeds in hand sizes a second.
+
+    >>> Settings(presence_on=0.6).presence_off
+    0.3
+    >>> Settings(presence_on=0.2)
+    Traceback (most recent call last):
+    ValueError: presence_off: 0.3: expected at most presence_on (0.2)
     """
 
     detection_threshold: float = 0.15
