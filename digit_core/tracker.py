@@ -175,7 +175,7 @@ class Tracker:
         self._frames_to_search -= 1
         if self._held.keys() - seen.keys():
             # Not in the very next frame: hands that cross are lost and found for a moment.
-            self._frames_to_search = min(self._frames_to_search, _FRAMES_AFTER_LOSS)
+            self._frames_to_search = _FRAMES_AFTER_LOSS
         readings = {id(s.reading) for s in seen.values()}
         self._together = len(seen) == 2 and len(readings) == 1
         self._held = {side: self._hold(side, sighting) for side, sighting in seen.items()}
