@@ -35,6 +35,8 @@ _SIDE_LIMIT = 6.0
 _SWAPS_BELIEVED = 8
 #: An exchange shows when the other assignment is this much nearer to the last frame.
 _SWAP_RATIO = 0.5
+#: A hand that was lost is searched for after so many frames.
+_FRAMES_AFTER_LOSS = 1
 #: Places looked at in one search.
 _MOST_NEW = 3
 
@@ -171,6 +173,9 @@ class Tracker:
     def update(self, seen: Mapping[str, Sighting]) -> None:
         """Take what the frame showed as the start for the next."""
         self._frames_to_search -= 1
+        if self._held.keys() - seen.keys():
+            # Not in the very next frame: hands that cross are lost and found for a moment.
+            self._frames_to_search = _FRAMES_AFTER_LOSS
         readings = {id(s.reading) for s in seen.values()}
         self._together = len(seen) == 2 and len(readings) == 1
         self._held = {side: self._hold(side, sighting) for side, sighting in seen.items()}

@@ -7,6 +7,7 @@ import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -17,6 +18,7 @@ from benchmarks.network_golden import golden_model
 from digit_core import openvino_chain
 from digit_core.decode import pack
 from digit_core.detection import detector_maps
+from digit_core.network.detector import DETECTOR_SIZE
 from digit_core.network.lite import enlarged
 from digit_core.network.output import DigitOutput
 from digit_core.runtime import DetectorRuntime, PoseRuntime, engine_of
@@ -41,6 +43,11 @@ def networks():
 def patches():
     pictures = torch.cat([image("a"), image("b")]).permute(0, 2, 3, 1)
     return (pictures * 255).round().to(torch.uint8).numpy()
+
+
+def detector_frames(patches: np.ndarray) -> np.ndarray:
+    """Patches at the detector's size."""
+    return np.stack([cv2.resize(p, (DETECTOR_SIZE, DETECTOR_SIZE)) for p in patches])
 
 
 def plain(network: nn.Module, patches: np.ndarray) -> DigitOutput:
@@ -81,13 +88,14 @@ def test_batches_of_every_size(networks, engine):
     runtime = PoseRuntime(networks["digit-lite"], CPU, "fp32", engine=engine)
     detector = DetectorRuntime(networks["detector"], CPU, engine)
     numbers, parts = runtime(patches)
-    maps = detector(patches)
+    frames = detector_frames(patches)
+    maps = detector(frames)
     assert (len(numbers), len(parts), len(maps)) == (5, 5, 5)
     for i in range(5):
         one, part = runtime(patches[i : i + 1])
         close(numbers[i : i + 1], one)
         close(parts[i : i + 1].numpy(), part.numpy())
-        close(maps[i : i + 1], detector(patches[i : i + 1]))
+        close(maps[i : i + 1], detector(frames[i : i + 1]))
 
 
 def test_threads_share_a_runtime(networks, patches, engine):
@@ -151,9 +159,10 @@ def test_a_runtime_that_nobody_needs_is_gone_at_once(networks, engine):
 
 
 def test_detector_equals_plain(networks, patches, engine):
-    images = torch.from_numpy(patches).permute(0, 3, 1, 2).float() / 255
+    frames = detector_frames(patches)
+    images = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
         expected = detector_maps(networks["detector"](images)).numpy()
-    found = DetectorRuntime(networks["detector"], CPU, engine)(patches)
+    found = DetectorRuntime(networks["detector"], CPU, engine)(frames)
     close(found[:, :4], expected[:, :4])
     assert (found[:, 4] != expected[:, 4]).mean() < 1e-3  # a tie may fall to either side
