@@ -83,8 +83,7 @@ def rgb_from_image(message: Image) -> np.ndarray:
     encoding = _ENCODINGS.get(message.encoding)
     if encoding is None:
         raise BadImage(
-            f"encoding '{message.encoding}' is not known;"
-            f" expected one of {', '.join(_ENCODINGS)}"
+            f"encoding '{message.encoding}' is not known; expected one of {', '.join(_ENCODINGS)}"
         )
     _check_layout(message, encoding)
     pixels = _pixels(message, encoding)
