@@ -101,6 +101,7 @@ def test_the_wheel_holds_digit_core_alone(wheel):
         f"digit_hands-{version}.dist-info",
     }
     assert "digit_core/weights/digit_lite.safetensors" in names
+    assert "digit_core/weights/NOTICE.txt" in names  # the photos' licences ask for attribution
     ours = {str(path.relative_to(ROOT)) for path in (ROOT / "digit_core").rglob("*.py")}
     assert ours == {name for name in names if name.endswith(".py")}
 
@@ -109,6 +110,7 @@ def test_the_sdist_holds_what_a_reader_needs(sdist):
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
     assert {"README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "pyproject.toml"} <= names
+    assert "digit_core/weights/NOTICE.txt" in names
     assert not [name for name in names if name.startswith(("training", "digit_ros"))]
 
 
