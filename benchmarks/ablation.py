@@ -19,12 +19,12 @@ import cv2
 import torch
 from torch import Tensor
 
-from benchmarks.photos import read_labels
 from digit_core.crop import Crop
 from digit_core.media import Media
 from digit_core.network.lite import DigitLite
 from digit_core.skeleton import PUBLIC_FROM_NETWORK
 from training import options as flags
+from training.default_weights.photos import read_photos
 from training.default_weights.stream import Stage, Stream, right_alone
 from training.default_weights.targets import pose_targets
 from training.default_weights.train import Run, add_stream_options, train
@@ -69,7 +69,7 @@ def rendered(count: int) -> Test:
 def photographed(folder: Path) -> Test:
     """Single hands of a folder of photos, cut out by their labels; left ones mirrored."""
     try:
-        photos = read_labels(folder)
+        photos = read_photos([folder])
     except ValueError as error:
         raise DataError(str(error)) from error
     images, joints = [], []

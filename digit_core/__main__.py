@@ -3,6 +3,12 @@
 
 import sys
 
-from digit_core.cli import main
+from digit_core.opencv_library import OpenCvLibraryError, explained
+
+try:
+    with explained():
+        from digit_core.cli import main
+except OpenCvLibraryError as error:
+    sys.exit(f"digit_core: {error}")
 
 sys.exit(main())

@@ -9,6 +9,9 @@ def tight(points: np.ndarray) -> np.ndarray:
 
     Returns:
         (4,) float64; NaN when no point counts.
+
+    >>> tight(np.array([[10, 20], [30, 60], [np.nan, 0]])).tolist()
+    [10.0, 20.0, 20.0, 40.0]
     """
     points = np.asarray(points, dtype=np.float64)
     points = points[np.isfinite(points).all(axis=-1)]
@@ -19,7 +22,11 @@ def tight(points: np.ndarray) -> np.ndarray:
 
 
 def square(box: np.ndarray, margin: float = 1.0) -> np.ndarray:
-    """Square about the box's centre, its side `margin` times the longer side. (4,) to (4,)."""
+    """Square about the box's centre, its side `margin` times the longer side. (4,) to (4,).
+
+    >>> square([10, 20, 20, 40]).tolist()
+    [0.0, 20.0, 40.0, 40.0]
+    """
     x, y, w, h = np.asarray(box, dtype=np.float64)
     side = max(w, h) * margin
     return np.array([x + (w - side) / 2, y + (h - side) / 2, side, side])
@@ -40,12 +47,20 @@ def overlap_area(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes (4,), 0 to 1."""
+    """Intersection over union of two boxes (4,), 0 to 1.
+
+    >>> iou(np.array([0, 0, 2, 1]), np.array([1, 0, 2, 1]))
+    0.3333333333333333
+    """
     shared = overlap_area(a, b)
     total = float(a[2] * a[3] + b[2] * b[3]) - shared
     return shared / total if total > 0 else 0.0
 
 
 def mirror(box: np.ndarray, width: int) -> np.ndarray:
-    """The box (4,) in the horizontally flipped image of `width` pixels."""
+    """The box (4,) in the horizontally flipped image of `width` pixels.
+
+    >>> mirror(np.array([0, 5, 10, 10]), width=640).tolist()
+    [629, 5, 10, 10]
+    """
     return np.array([width - 1 - box[0] - box[2], box[1], box[2], box[3]])

@@ -33,6 +33,12 @@ class Camera:
     Raises:
         ValueError: a focal length is not positive, a number is not finite, the model is unknown
             or its number of coefficients is wrong.
+
+    >>> camera = Camera(fx=500, fy=500, cx=319.5, cy=239.5, width=640, height=480)
+    >>> camera.project([0.1, 0.0, 0.5])  # 10 cm to the right, 50 cm away
+    array([419.5, 239.5])
+    >>> camera.unproject([419.5, 239.5]) * 0.5
+    array([0.1, 0. , 0.5])
     """
 
     fx: float
@@ -63,7 +69,12 @@ class Camera:
 
     @classmethod
     def from_hfov(cls, degrees: float, width: int, height: int) -> "Camera":
-        """Undistorted camera with square pixels, from its horizontal field of view in degrees."""
+        """Undistorted camera with square pixels, from its horizontal field of view in degrees.
+
+        >>> camera = Camera.from_hfov(90, 640, 480)
+        >>> round(camera.fx, 3), camera.cx, camera.cy
+        (320.0, 319.5, 239.5)
+        """
         if not 0 < degrees < 180:
             raise ValueError(f"camera: field of view must lie in 0 to 180 degrees, got {degrees}")
         f = width / 2 / math.tan(math.radians(degrees) / 2)
@@ -120,11 +131,20 @@ class Camera:
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]])
 
     def cropped(self, x: float, y: float, width: int, height: int) -> "Camera":
-        """Camera of the part of the image whose first pixel is (x, y)."""
+        """Camera of the part of the image whose first pixel is (x, y).
+
+        >>> Camera(500, 500, 319.5, 239.5).cropped(300, 200, 64, 64).cx
+        19.5
+        """
         return replace(self, cx=self.cx - x, cy=self.cy - y, width=width, height=height)
 
     def scaled(self, sx: float, sy: float) -> "Camera":
-        """Camera of the resized image; pixel centres map as cv2.resize does."""
+        """Camera of the resized image; pixel centres map as cv2.resize does.
+
+        >>> half = Camera(500, 500, 319.5, 239.5, 640, 480).scaled(0.5, 0.5)
+        >>> half.fx, half.cx, half.width
+        (250.0, 159.5, 320)
+        """
         return replace(
             self,
             fx=self.fx * sx,
@@ -140,6 +160,9 @@ class Camera:
 
         Raises:
             ValueError: the width is not known.
+
+        >>> Camera(500, 500, 300, 240).mirrored(640).cx
+        339
         """
         width = self.width if width is None else width
         if width is None:

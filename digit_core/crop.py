@@ -41,6 +41,14 @@ class Crop:
 
     Attributes:
         center_x, center_y, side: image pixels.
+
+    >>> crop = Crop(center_x=320, center_y=240, side=128)
+    >>> crop.to_patch([320, 240])
+    array([128., 128.])
+    >>> crop.to_image(crop.to_patch([300.5, 200.25]))
+    array([300.5 , 200.25])
+    >>> crop.cut(np.zeros((480, 640, 3), np.uint8)).shape
+    (256, 256, 3)
     """
 
     center_x: float
@@ -151,5 +159,9 @@ NOWHERE = Crop(-1e6, -1e6, MIN_SIDE_PX)
 
 
 def crop_for(joints: np.ndarray) -> Crop:
-    """The crop of joints (N, 2) in image pixels: about their tight box."""
+    """The crop of joints (N, 2) in image pixels: about their tight box.
+
+    >>> crop_for(np.array([[100.0, 100.0], [300.0, 200.0]])).side  # MARGIN times the longer side
+    250.0
+    """
     return Crop.around(boxes.tight(joints))

@@ -26,7 +26,7 @@ _MOST = 8
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How an image was fitted into the detector's 256x256 input.
+    """How an image was fitted into the detector's square input.
 
     Attributes:
         scale_x, scale_y: input pixels per image pixel.
@@ -70,7 +70,7 @@ class Detection:
 
 
 def letterbox(image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
-    """Fit an image (H, W, 3) uint8 into (256, 256, 3): aspect kept, centred, grey around."""
+    """Fit an image (H, W, 3) uint8 into the detector's square (S, S, 3): centred, grey around."""
     height, width = image.shape[:2]
     scale = INPUT / max(height, width)
     w, h = max(round(width * scale), 1), max(round(height * scale), 1)
@@ -83,7 +83,7 @@ def letterbox(image: np.ndarray) -> tuple[np.ndarray, Letterbox]:
 
 
 def detector_maps(output: DetectorOutput) -> Tensor:
-    """All that detections are read from: (B, 5, 32, 32) float32.
+    """All that detections are read from: (B, 5, S/8, S/8) float32.
 
     Score logits, the three of the boxes, and 1 where a score is the largest of its 3x3 neighbours.
     """
@@ -98,7 +98,7 @@ def detect(
     """Run the detector on several images at once.
 
     Args:
-        detector: (B, 256, 256, 3) uint8 RGB to `detector_maps`; `runtime.DetectorRuntime`.
+        detector: (B, S, S, 3) uint8 RGB to `detector_maps`; `runtime.DetectorRuntime`.
         images: each (H, W, 3) uint8 RGB, any sizes.
         threshold: least probability.
 
@@ -126,9 +126,9 @@ def decode(
     in input pixels.
 
     Args:
-        score_logits: (32, 32).
-        box_maps: (3, 32, 32).
-        peaks: (32, 32) bool, where a score is the largest of its 3x3 neighbours.
+        score_logits: (S/8, S/8).
+        box_maps: (3, S/8, S/8).
+        peaks: (S/8, S/8) bool, where a score is the largest of its 3x3 neighbours.
         fit: how the image was fitted in.
         threshold: least probability.
 

@@ -31,6 +31,10 @@ def draw_hands(
 
     Returns:
         (H, W, 3) uint8 RGB.
+
+    >>> image = np.zeros((480, 640, 3), np.uint8)
+    >>> draw_hands(image, TwoHands(None, None, np.zeros((480, 640), np.uint8))).shape
+    (480, 640, 3)
     """
     canvas = np.ascontiguousarray(image).copy()
     if parts and (hands.right or hands.left):
@@ -41,7 +45,11 @@ def draw_hands(
 
 
 def color_parts(labels: np.ndarray) -> np.ndarray:
-    """Colours (H, W, 3) uint8 RGB of part labels (H, W) uint8."""
+    """Colours (H, W, 3) uint8 RGB of part labels (H, W) uint8.
+
+    >>> color_parts(np.array([[0, Part.PALM]], np.uint8)).tolist()
+    [[[0, 0, 0], [170, 170, 170]]]
+    """
     return np.take(PALETTE, labels, axis=0)
 
 

@@ -27,6 +27,11 @@ class HandScale:
         sigma_m: its standard deviation.
         reference_m: size of the hands whose depths the network tells. A crop does not show
             how big a hand is, so relative depths are scaled by size_m / reference_m.
+
+    >>> HandScale.of(0.17).size_m
+    0.17
+    >>> HandScale.of(None).size_m == ADULT_HAND_SIZE_M
+    True
     """
 
     size_m: float = ADULT_HAND_SIZE_M
@@ -53,6 +58,12 @@ class HandScale:
 
 
 def chain_length(joints: np.ndarray) -> np.ndarray:
-    """Size of hands (..., 21, 3) in metres, public order: (...,) metres."""
+    """Size of hands (..., 21, 3) in metres, public order: (...,) metres.
+
+    >>> joints = np.zeros((21, 3))
+    >>> joints[9:13, 1] = [0.09, 0.13, 0.16, 0.18]  # the middle finger, straight
+    >>> round(float(chain_length(joints)), 3)
+    0.18
+    """
     chain = np.asarray(joints)[..., list(CHAIN), :]
     return np.asarray(np.linalg.norm(np.diff(chain, axis=-2), axis=-1).sum(axis=-1))

@@ -73,6 +73,10 @@ class TwoHands:
         timings_ms: milliseconds by stage ("detect", "network", "decode", ...), for diagnostics.
         raw: the same hands before the time filter, made when first asked for; None where nothing
             was filtered.
+
+    >>> hands = TwoHands(right=None, left=None, segmentation=np.zeros((480, 640), np.uint8))
+    >>> list(hands), hands.segmentation.shape
+    ([], (480, 640))
     """
 
     def __init__(

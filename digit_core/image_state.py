@@ -90,8 +90,6 @@ class ImageState:
 
     def finish(self) -> TwoHands:
         """Make the public result and take the image into the stream's state."""
-        least = tracking.thresholds(self.track)
-        self.seen = {side: s for side, s in self.seen.items() if s.calibrated >= least[side]}
         measured = {
             side: measure(s, self.scale, self.settings.min_joint_confidence)
             for side, s in self.seen.items()

@@ -21,6 +21,9 @@ def solve_length(slope: np.ndarray, offset: np.ndarray, length: float) -> tuple[
     Returns:
         s and the sum's derivative there. Where even the shortest sum is longer than `length`,
         an s near the shortest and a derivative of 0; NaN, NaN when there is no slope at all.
+
+    >>> solve_length(np.array([[2.0, 0.0, 0.0]]), np.zeros((1, 3)), 3.0)
+    (1.5, 2.0)
     """
     steepness = np.linalg.norm(slope, axis=1).sum()
     if not (steepness > 0 and np.isfinite(offset).all()):

@@ -52,7 +52,7 @@ def measure(
     depth[WRIST] = 0.0
     return Measurement(
         side=sighting.side,
-        confidence=sighting.calibrated,
+        confidence=sighting.confidence,
         joints_2d=joints,
         depth_m=depth,
         joint_confidence=confidence,

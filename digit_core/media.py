@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from digit_core.picture import decode_picture
+from digit_core.picture import EXPECTED, decode_picture
 from digit_core.printable import printable
 
 #: Videos that do not tell their rate, and overlays of them.
@@ -68,7 +68,7 @@ class Media:
         if self._capture is None:
             image = self._picture()
             if image is None:
-                raise MediaError(f"{self.path}: a damaged picture")
+                raise MediaError(f"{self.path}: a damaged picture; expected {EXPECTED}")
             yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
             return
         yield from self._video_frames(self._capture)

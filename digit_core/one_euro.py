@@ -31,7 +31,14 @@ class OneEuroSettings:
 
 
 class OneEuro:
-    """Filter of an array (..., D) over time; every row has a cutoff of its own, by its speed."""
+    """Filter of an array (..., D) over time; every row has a cutoff of its own, by its speed.
+
+    >>> smooth, settings = OneEuro(), OneEuroSettings(min_cutoff_hz=1.0, beta=0.0)
+    >>> smooth(np.array([[0.0]]), 0.0, settings).tolist()
+    [[0.0]]
+    >>> smooth(np.array([[1.0]]), 1 / 30, settings).round(3).tolist()
+    [[0.173]]
+    """
 
     def __init__(self) -> None:
         self._value: np.ndarray | None = None

@@ -50,6 +50,10 @@ def openxr_hand(joints: np.ndarray, side: str) -> tuple[np.ndarray, np.ndarray]:
         places (26, 3), metres, and orientations (26, 4), quaternions x, y, z, w with w >= 0, both
         float64, in the frame of `joints` and the order of `OPENXR_NAMES`. What hangs on an
         unknown joint is NaN.
+
+    >>> places, orientations = openxr_hand(np.full((21, 3), np.nan), "right")
+    >>> places.shape, orientations.shape, OPENXR_NAMES[:3]
+    ((26, 3), (26, 4), ('palm', 'wrist', 'thumb_metacarpal'))
     """
     joints = np.asarray(joints, np.float64)
     palm = wrist_rotation(joints, side)

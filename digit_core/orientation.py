@@ -24,6 +24,13 @@ def wrist_rotation(joints: np.ndarray, side: str) -> np.ndarray:
 
     Returns:
         (3, 3) float64; NaN when the palm's joints are missing or lie on one line.
+
+    >>> joints = np.zeros((21, 3))  # a right hand, its palm toward the camera, fingers up
+    >>> joints[[5, 9, 13, 17], :2] = [[0.02, -0.09], [0, -0.1], [-0.02, -0.09], [-0.04, -0.07]]
+    >>> (wrist_rotation(joints, "right") @ [0, 0, -1]).tolist()  # toward the fingers: up
+    [0.0, -1.0, 0.0]
+    >>> (wrist_rotation(joints, "right") @ [0, 1, 0]).tolist()  # out of the back: away
+    [0.0, 0.0, 1.0]
     """
     palm = np.asarray(joints, dtype=np.float64)[[_INDEX, _MIDDLE, _RING, _PINKY]] - joints[0]
     index, middle, ring, pinky = palm
@@ -54,6 +61,9 @@ def quaternion(rotation: np.ndarray) -> np.ndarray:
 
     Shepperd's method (1978): the largest of the four candidates is divided by, so no
     cancellation.
+
+    >>> quaternion(np.eye(3)).tolist()
+    [0.0, 0.0, 0.0, 1.0]
     """
     m = np.asarray(rotation, dtype=np.float64)
     if not np.isfinite(m).all():

@@ -70,7 +70,7 @@ class Sighting:
 
     Attributes:
         side: "right" or "left".
-        confidence: the network's own probability that this hand is there.
+        confidence: probability that this hand is there, by the weights' calibration.
         channel: which of the reading's two hands it is: 0 right, 1 left.
         reading: the network's answer for its crop.
         side_logit: evidence for its side being right, over left.
@@ -87,13 +87,6 @@ class Sighting:
     expected: bool = True
     alone: bool = True
     weight: float = 1.0
-
-    @property
-    def calibrated(self) -> float:
-        """Honest probability that this hand is there."""
-        own = float(sigmoid(self.reading.presence_logit[self.channel]))
-        honest = float(sigmoid(self.reading.hand_logit[self.channel]))
-        return honest * self.confidence / max(own, 1e-6)  # less where its side is in doubt
 
     @property
     def joints_2d(self) -> np.ndarray:
@@ -154,7 +147,7 @@ def resolve(
         At most one sighting a side, right first; no hand twice.
     """
     found = [s for look, reading in seen for s in _in_crop(look, reading, thresholds)]
-    found.sort(key=lambda s: (not s.expected, -s.weight * s.calibrated))
+    found.sort(key=lambda s: (not s.expected, -s.weight * s.confidence))
     if not found:
         return {}
     first = found[0]
@@ -183,7 +176,7 @@ def _of_two_sides(
 def _in_crop(look: Look, reading: Reading, thresholds: Mapping[str, float]) -> list[Sighting]:
     if not (np.isfinite(reading.presence_logit).all() and np.isfinite(reading.joints_2d).all()):
         return []
-    p = sigmoid(reading.presence_logit)
+    p = sigmoid(reading.hand_logit)
     if _shows_both(reading, p, thresholds):
         return [_one_of_both(look, reading, i, float(p[i])) for i in (0, 1)]
     sighting = _single(look, reading, p)

@@ -23,6 +23,11 @@ def palm_joints(joints: np.ndarray, side: str) -> np.ndarray:
 
     Returns:
         (21, 3) float64 metres, origin the wrist; NaN where the palm is not known.
+
+    >>> joints = np.zeros((21, 3))  # a right hand, its palm toward the camera
+    >>> joints[[5, 9, 13, 17], :2] = [[0.02, -0.09], [0, -0.1], [-0.02, -0.09], [-0.04, -0.07]]
+    >>> palm_joints(joints, "right")[9].round(6).tolist()  # middle_1: along z
+    [0.0, 0.0, 0.1]
     """
     joints = np.asarray(joints, np.float64)
     return np.asarray((joints - joints[WRIST]) @ (wrist_rotation(joints, side) @ PALM_FROM_OPENXR))

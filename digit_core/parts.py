@@ -37,19 +37,31 @@ _SEGMENT_VALUE = {"PROXIMAL": 150, "MIDDLE": 200, "DISTAL": 255}
 
 
 def label_names() -> list[str]:
-    """Names of the 33 labels in order: background, right_ring_proximal, ... left_ring_middle."""
+    """Names of the 33 labels in order: background, right_ring_proximal, ... left_ring_middle.
+
+    >>> label_names()[Part.PALM], label_names()[Part.PALM + LEFT_OFFSET]
+    ('right_palm', 'left_palm')
+    """
     right = [part.name.lower() for part in list(Part)[1:]]
     return ["background"] + [f"right_{n}" for n in right] + [f"left_{n}" for n in right]
 
 
 def side_of(label: np.ndarray) -> np.ndarray:
-    """Side of each label: 0 background, 1 right, 2 left. Any shape, same shape back."""
+    """Side of each label: 0 background, 1 right, 2 left. Any shape, same shape back.
+
+    >>> side_of([Part.BACKGROUND, Part.PALM, Part.PALM + LEFT_OFFSET]).tolist()
+    [0, 1, 2]
+    """
     label = np.asarray(label)
     return np.where(label == 0, 0, np.where(label <= LEFT_OFFSET, 1, 2)).astype(np.uint8)
 
 
 def swap_sides(label: np.ndarray) -> np.ndarray:
-    """Exchange right and left labels, as a mirrored picture needs. Any shape, same dtype back."""
+    """Exchange right and left labels, as a mirrored picture needs. Any shape, same dtype back.
+
+    >>> int(swap_sides(Part.PALM)) == Part.PALM + LEFT_OFFSET
+    True
+    """
     label = np.asarray(label)
     return np.asarray(_SWAP[label].astype(label.dtype))
 

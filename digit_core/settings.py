@@ -26,10 +26,16 @@ class Settings:
         smooth: filter over time.
         position_filter: of the joints' pixels; speeds in hand boxes a second.
         depth_filter: of depths; speeds in hand sizes a second.
+
+    >>> Settings(presence_on=0.6).presence_off
+    0.3
+    >>> Settings(presence_on=0.2)
+    Traceback (most recent call last):
+    ValueError: presence_off: 0.3: expected at most presence_on (0.2)
     """
 
     detection_threshold: float = 0.15
-    presence_on: float = 0.5
+    presence_on: float = 0.6
     presence_off: float = 0.3
     min_joint_confidence: float = MIN_JOINT_CONFIDENCE
     detect_every: int = 10

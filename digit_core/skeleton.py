@@ -39,6 +39,10 @@ def public_from_network(joints: np.ndarray, side: str) -> np.ndarray:
 
     Returns:
         (..., 21, D), public order.
+
+    >>> joints = np.arange(42)[:, None]  # each joint's own number
+    >>> public_from_network(joints, "right")[:5, 0].tolist()  # wrist, thumb_1 to thumb_4
+    [20, 3, 2, 1, 0]
     """
     return joints[..., NETWORK_FROM_PUBLIC + NETWORK_OFFSET[side], :]
 

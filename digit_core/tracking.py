@@ -27,6 +27,8 @@ _SIDE_LIMIT = 6.0
 _SWAPS_BELIEVED = 8
 #: An exchange shows when the other assignment is this much nearer to the last image.
 _SWAP_RATIO = 0.5
+#: A hand that was lost is searched for after so many images.
+_IMAGES_AFTER_LOSS = 1
 
 
 def begin(state: TrackState, stamp_s: float | None) -> float:
@@ -102,6 +104,9 @@ def learn_size(
 def update(state: TrackState, seen: Mapping[str, Sighting]) -> None:
     """Take what the image showed as the start for the next."""
     state.images_to_search -= 1
+    if state.held.keys() - seen.keys():
+        # Not in the very next image: hands that cross are lost and found for a moment.
+        state.images_to_search = _IMAGES_AFTER_LOSS
     readings = {id(s.reading) for s in seen.values()}
     state.together = len(seen) == 2 and len(readings) == 1
     state.held = {side: _hold(state.held.get(side), sighting) for side, sighting in seen.items()}

@@ -33,7 +33,7 @@ class Networks:
 
     Attributes:
         pose: crops (B, 3, 256, 256) float RGB in [0, 1] to `DigitOutput`.
-        detector: letterboxed frames (B, 3, 256, 256) to `DetectorOutput`.
+        detector: letterboxed frames (B, 3, S, S), S = DETECTOR_SIZE, to `DetectorOutput`.
         name: the pose network's name in `digit_core.network.MODELS`.
         weights: the file's name, for people.
         device: where both are.

@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""sensor_msgs images to RGB arrays and back, without a copy where numpy can avoid one."""
+"""sensor_msgs images to RGB arrays and back, without a copy where NumPy can avoid one.
 
+8-bit RGB and BGR are views of the message. cv_bridge converts every other encoding. It is imported
+when the first such image arrives, because Jazzy's is compiled for NumPy 1 and does not import under
+NumPy 2.
+"""
+
+import sys
 from array import array
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,43 +27,44 @@ class BadImage(ValueError):
 
 @dataclass(frozen=True)
 class _Encoding:
-    """How an encoding lies in memory: `cv_code` turns it into RGB, None where it is RGB already."""
+    """How an encoding lies in memory, and under which name cv_bridge converts it to rgb8."""
 
     channels: int
     dtype: type
-    cv_code: int | None
+    cv_bridge: str = ""
 
 
-# Bayer names differ: ROS reads from the first row's first pixel, OpenCV from the second's second.
 _ENCODINGS = {
-    "rgb8": _Encoding(3, np.uint8, None),
-    "bgr8": _Encoding(3, np.uint8, cv2.COLOR_BGR2RGB),
-    "8UC3": _Encoding(3, np.uint8, cv2.COLOR_BGR2RGB),
-    "rgba8": _Encoding(4, np.uint8, cv2.COLOR_RGBA2RGB),
-    "bgra8": _Encoding(4, np.uint8, cv2.COLOR_BGRA2RGB),
-    "8UC4": _Encoding(4, np.uint8, cv2.COLOR_BGRA2RGB),
-    "mono8": _Encoding(1, np.uint8, cv2.COLOR_GRAY2RGB),
-    "8UC1": _Encoding(1, np.uint8, cv2.COLOR_GRAY2RGB),
-    "mono16": _Encoding(1, np.uint16, cv2.COLOR_GRAY2RGB),
-    "rgb16": _Encoding(3, np.uint16, None),
-    "bgr16": _Encoding(3, np.uint16, cv2.COLOR_BGR2RGB),
-    "yuv422": _Encoding(2, np.uint8, cv2.COLOR_YUV2RGB_UYVY),
-    "uyvy": _Encoding(2, np.uint8, cv2.COLOR_YUV2RGB_UYVY),
-    "yuv422_yuy2": _Encoding(2, np.uint8, cv2.COLOR_YUV2RGB_YUY2),
-    "yuyv": _Encoding(2, np.uint8, cv2.COLOR_YUV2RGB_YUY2),
-    "bayer_rggb8": _Encoding(1, np.uint8, cv2.COLOR_BayerBG2RGB),
-    "bayer_bggr8": _Encoding(1, np.uint8, cv2.COLOR_BayerRG2RGB),
-    "bayer_gbrg8": _Encoding(1, np.uint8, cv2.COLOR_BayerGR2RGB),
-    "bayer_grbg8": _Encoding(1, np.uint8, cv2.COLOR_BayerGB2RGB),
+    "rgb8": _Encoding(3, np.uint8),
+    "bgr8": _Encoding(3, np.uint8),
+    "8UC3": _Encoding(3, np.uint8),
+    **{name: _Encoding(4, np.uint8, name) for name in ("rgba8", "bgra8")},
+    **{name: _Encoding(3, np.uint16, name) for name in ("rgb16", "bgr16")},
+    **{name: _Encoding(4, np.uint16, name) for name in ("rgba16", "bgra16")},
+    "mono8": _Encoding(1, np.uint8, "mono8"),
+    "mono16": _Encoding(1, np.uint16, "mono16"),
+    # cv_bridge refuses to give colours to encodings without a colour model.
+    "8UC1": _Encoding(1, np.uint8, "mono8"),
+    "8UC4": _Encoding(4, np.uint8, "bgra8"),
+    # Each layout has two names; older releases of cv_bridge know one of them.
+    "yuv422": _Encoding(2, np.uint8, "yuv422"),
+    "uyvy": _Encoding(2, np.uint8, "yuv422"),
+    "yuv422_yuy2": _Encoding(2, np.uint8, "yuv422_yuy2"),
+    "yuyv": _Encoding(2, np.uint8, "yuv422_yuy2"),
+    **{
+        f"bayer_{order}{bits}": _Encoding(1, dtype, f"bayer_{order}{bits}")
+        for order in ("rggb", "bggr", "gbrg", "grbg")
+        for bits, dtype in ((8, np.uint8), (16, np.uint16))
+    },
 }
 
 #: Decode to RGB at once; OpenCV before 4.11 cannot.
 _TO_RGB: int = getattr(cv2, "IMREAD_COLOR_RGB", 0)
 
-#: Encodings of depth images with metres of one unit (REP 118).
+#: Encodings of depth images, and the metres of one unit (REP 118).
 _DEPTH_ENCODINGS = {
-    "16UC1": (_Encoding(1, np.uint16, None), 0.001),
-    "32FC1": (_Encoding(1, np.float32, None), 1.0),
+    "16UC1": (_Encoding(1, np.uint16), 0.001),
+    "32FC1": (_Encoding(1, np.float32), 1.0),
 }
 
 
@@ -69,7 +78,7 @@ def rgb_from_image(message: Image) -> np.ndarray:
         (H, W, 3) uint8 RGB. An rgb8 image is a view of the message's own bytes.
 
     Raises:
-        BadImage: unknown encoding, zero size, or a step or data length that does not fit.
+        BadImage: unsupported encoding, zero size, or a step or data length that does not fit.
     """
     encoding = _ENCODINGS.get(message.encoding)
     if encoding is None:
@@ -78,17 +87,9 @@ def rgb_from_image(message: Image) -> np.ndarray:
         )
     _check_layout(message, encoding)
     pixels = _pixels(message, encoding)
-    if pixels.dtype.itemsize == 2:
-        pixels = (pixels >> 8).astype(np.uint8)
-    if encoding.cv_code is None:
-        return pixels
-    try:
-        return cv2.cvtColor(pixels, encoding.cv_code)
-    except cv2.error as error:
-        size = f"{message.width}x{message.height}"
-        raise BadImage(
-            f"an image of {size} cannot be converted from {message.encoding} to RGB"
-        ) from error
+    if encoding.cv_bridge:
+        return _converted(message, pixels, encoding.cv_bridge)
+    return pixels if message.encoding == "rgb8" else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def rgb_from_compressed(message: CompressedImage) -> np.ndarray:
@@ -132,8 +133,8 @@ def image_from_array(picture: np.ndarray, encoding: str, header: Header) -> Imag
     """An Image message of a picture.
 
     Args:
-        picture: (H, W) or (H, W, C) uint8.
-        encoding: "mono8" or "rgb8", as `picture` has it.
+        picture: (H, W) or (H, W, C), uint8 or uint16.
+        encoding: as `picture` has it: "mono8", "rgb8", ...
         header: std_msgs/Header, used as it is.
     """
     height, width = picture.shape[:2]
@@ -144,6 +145,48 @@ def image_from_array(picture: np.ndarray, encoding: str, header: Header) -> Imag
     message.step = len(data) // height
     message.data = data
     return message
+
+
+def _converted(message: Image, pixels: np.ndarray, name: str) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of `pixels`, which cv_bridge calls `name`.
+
+    It gets rows without padding in this machine's byte order: its releases differ in what else
+    they read.
+    """
+    rows = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
+    plain = image_from_array(rows, name, message.header)
+    plain.is_bigendian = int(sys.byteorder == "big")
+    bridge = _bridge(message.encoding)
+    try:
+        picture: np.ndarray = bridge.imgmsg_to_cv2(plain, "rgb8")
+    except (TypeError, RuntimeError, cv2.error) as error:  # CvBridgeError is a TypeError
+        size = f"{message.width}x{message.height}"
+        raise BadImage(
+            f"an image of {size} cannot be converted from {message.encoding} to RGB"
+        ) from error
+    return picture
+
+
+def _bridge(encoding: str) -> Any:
+    """A CvBridge.
+
+    Raises:
+        BadImage: cv_bridge cannot be imported.
+    """
+    try:
+        return _imported_bridge()
+    except (ImportError, AttributeError) as error:  # the second from NumPy's missing C interface
+        raise BadImage(
+            f"encoding '{encoding}' needs cv_bridge, which cannot be imported ({error}); install"
+            ' it, and on Jazzy "numpy<2"'
+        ) from error
+
+
+@lru_cache(maxsize=1)
+def _imported_bridge() -> Any:
+    from cv_bridge import CvBridge
+
+    return CvBridge()
 
 
 def _check_layout(message: Image, encoding: _Encoding) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node's parameters as a frozen dataclass: one row each, declared, checked and read in one way.
+"""A node's parameters as a frozen dataclass: one row each, declared, checked and documented.
 
 @dataclass(frozen=True)
 class Parameters:
@@ -29,12 +29,12 @@ class BadParameter(ValueError):
 
 @dataclass(frozen=True)
 class Rule:
-    """What a parameter may be.
+    """The values that a parameter may take.
 
     Attributes:
-        allowed: in words, for people.
-        holds: whether a value obeys.
-        kind: a constant of rcl_interfaces/ParameterType; NOT_SET where several will do.
+        allowed: the allowed values in words.
+        holds: tells whether a value is allowed.
+        kind: a constant of rcl_interfaces/ParameterType; NOT_SET where several types are allowed.
         bounds: lowest and highest number, for tools that draw a slider.
     """
 
@@ -49,9 +49,9 @@ TEXT = Rule("text", lambda v: isinstance(v, str), ParameterType.PARAMETER_STRING
 
 
 def number(lowest: float, highest: float, *, or_zero: bool = False) -> Rule:
-    """A number within bounds; or 0, which then stands for something else.
+    """A number within bounds; with `or_zero` also 0, which has a meaning of its own.
 
-    10 serves as well as 10.0: that is what people write on command lines.
+    10 is accepted as well as 10.0, because people write that on command lines.
     """
 
     def holds(value: Any) -> bool:
@@ -83,7 +83,7 @@ def one_of(*choices: str) -> Rule:
 
 
 def texts(allowed: str, each: Callable[[str], bool]) -> Rule:
-    """A list of different texts, one at least, each as `allowed` says and `each` checks."""
+    """A list of at least one text, all different; `each` checks one, `allowed` says so in words."""
 
     def holds(value: Any) -> bool:
         if not isinstance(value, (list, tuple)) or not value:
@@ -94,9 +94,20 @@ def texts(allowed: str, each: Callable[[str], bool]) -> Rule:
     return Rule(allowed, holds, ParameterType.PARAMETER_STRING_ARRAY)
 
 
-def parameter(default: Any, description: str, rule: Rule, *, live: bool = False) -> Any:
-    """One row: only `live` ones change while the node runs."""
-    return field(default=default, metadata={"description": description, "rule": rule, "live": live})
+def parameter(
+    default: Any, description: str, rule: Rule, *, live: bool = False, section: str = ""
+) -> Any:
+    """One row of a table.
+
+    Args:
+        default: the value without an override.
+        description: one sentence, for `ros2 param describe` and the reference.
+        rule: the allowed values.
+        live: it can change while the node runs; or else it is read-only.
+        section: a heading of the reference, in the first row of a group.
+    """
+    about = {"description": description, "rule": rule, "live": live, "section": section}
+    return field(default=default, metadata=about)
 
 
 def declare(node: Any, table: type[T]) -> T:
@@ -136,7 +147,7 @@ def checked(table: type[T], values: dict[str, Any]) -> T:
 
 
 def answer_to(node: Any, table: type) -> Callable[[list[Any]], SetParametersResult]:
-    """What `node` is to answer to changes (a list of rclpy Parameter) that rclpy lets pass."""
+    """A callback for `node.add_on_set_parameters_callback` that checks changes against `table`."""
     names = {row.name for row in fields(table)}
 
     def answer(changes: list[Any]) -> SetParametersResult:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every parameter of digit_node: what it means, what it may be, and whether it changes live."""
+"""Every parameter of digit_node: its meaning, its range, and whether it can change at run time."""
 
 import re
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from digit_ros.parameter_table import (
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 #: tf2 wants frames without a leading slash; RViz and URDFs take letters, digits, _ and /.
 _PREFIX = Rule(
-    "letters, digits, _ and /, not / first",
+    "letters, digits, _ and /; the first is not /",
     lambda v: isinstance(v, str) and re.fullmatch(r"([A-Za-z0-9_][A-Za-z0-9_/]*)?", v) is not None,
     TEXT.kind,
 )
@@ -32,149 +32,199 @@ _FRAME = Rule(
     TEXT.kind,
 )
 _CAMERAS = texts(
-    "different names of letters, digits and _, a letter first; or one empty text",
+    "different names of letters, digits and _ that begin with a letter; or one empty name",
     lambda one: one == "" or _NAME.fullmatch(one) is not None,
 )
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What digit_node was told; see each row's description."""
+    """The parameters of digit_node, in the order of the reference."""
 
     autostart: bool = parameter(
-        True, "Configure and activate at start; false waits for lifecycle transitions.", FLAG
+        True,
+        "Configure and activate at start; false waits for lifecycle transitions.",
+        FLAG,
+        section="Start",
     )
     cameras: tuple[str, ...] = parameter(
         ("",),
-        "Cameras to serve, by name: topics and frames of 'left' are left/image, left/skeleton,"
-        " left/left_wrist ...; the one empty name serves image, skeleton, left_wrist.",
+        "Names of the cameras, which prefix their topics and frames (left/image, left/left_wrist);"
+        " one empty name means one camera without a prefix.",
         _CAMERAS,
     )
     weights: str = parameter(
-        "", "Weights file (.safetensors, .pt, .ckpt); empty uses the bundled digit-lite.", TEXT
+        "",
+        "Weights file (.safetensors, .pt, .ckpt); empty loads the bundled digit-lite.",
+        TEXT,
+        section="Network",
     )
     device: str = parameter(
-        "auto", "Where the network runs: auto (the best there is), cpu, cuda or cuda:N.", TEXT
+        "auto", "Device of the network: auto (the best available), cpu, cuda or cuda:N.", TEXT
     )
     precision: str = parameter(
         "auto",
-        "Of the pose network: auto is, for digit-lite, fp16 on CUDA and bf16 on CPUs that have it, "
-        "else fp32.",
+        "Precision of the pose network; auto means, for digit-lite, fp16 on CUDA and bf16 on CPUs"
+        " that support it, and fp32 otherwise.",
         one_of("auto", "fp32", "bf16", "fp16"),
     )
     image_transport: str = parameter(
         "raw",
         "raw subscribes to image, compressed to image/compressed.",
         one_of("raw", "compressed"),
+        section="Images",
     )
     qos_profile: str = parameter(
         "auto",
-        "Image reliability: auto matches the publisher, sensor_data is best effort.",
+        "Reliability of the image subscription: auto matches the publisher, sensor_data is best"
+        " effort, reliable is reliable.",
         one_of("auto", "sensor_data", "reliable"),
-    )
-    detector: str = parameter(
-        "network",
-        "What finds hands: network, or boxes, which takes them from the topic boxes.",
-        one_of("network", "boxes"),
     )
     rectified: str = parameter(
         "auto",
-        "true reads P of CameraInfo, false K and D; auto is true if the image topic says 'rect'.",
+        "true uses P of CameraInfo and no distortion, false uses K and D; auto means true when the"
+        " image topic's name contains 'rect'.",
         one_of("auto", "true", "false"),
+        section="Camera calibration",
     )
     fallback_hfov_deg: float = parameter(
         0.0,
-        "Horizontal field of view in degrees in place of a missing CameraInfo; 0 turns it off.",
+        "Horizontal field of view in degrees, used while no CameraInfo arrives; 0 turns it off.",
         number(1.0, 170.0, or_zero=True),
         live=True,
     )
     depth_source: str = parameter(
         "hand_size",
-        "What tells how far hands are: hand_size; depth_image, which takes the topic depth and"
-        " falls back to hand_size; or none, which leaves positions NaN.",
+        "Source of the wrist's depth: hand_size, depth_image (topic depth; hand_size where it"
+        " fails), or none, which leaves positions NaN.",
         one_of("hand_size", "depth_image", "none"),
+        section="Depth",
     )
     depth_tolerance_s: float = parameter(
         0.02,
-        "Most seconds between the stamps of an image and of its depth image.",
+        "Largest difference between the stamps of an image and its depth image, in seconds.",
         number(0.0, 1.0),
         live=True,
     )
     hand_size_m: float = parameter(
         0.0,
-        "Wrist along the bones to the middle finger's tip, metres; 0 takes an adult's mean.",
+        "Hand length in metres, from the wrist along the bones to the middle fingertip;"
+        " 0 takes an adult's mean.",
         number(0.08, 0.3, or_zero=True),
         live=True,
     )
     learn_hand_size: bool = parameter(
-        True, "With depth images, learn the hands' size, for when they fail.", FLAG, live=True
+        True,
+        "Learn the hand size from depth images and use it where they fail.",
+        FLAG,
+        live=True,
+    )
+    detector: str = parameter(
+        "network",
+        "Source of hand boxes: the detector network, or the topic boxes.",
+        one_of("network", "boxes"),
+        section="Detection and tracking",
     )
     mirrored: bool = parameter(
-        False, "Images are flipped, as a selfie view: sides stay the person's own.", FLAG, live=True
+        False,
+        "Images are mirrored, as in a selfie view; sides remain the person's own.",
+        FLAG,
+        live=True,
     )
     detection_threshold: float = parameter(
         0.15,
-        "Least probability of a place for the network to look there; lower finds and costs more.",
+        "Lowest detector score at which the pose network runs; a lower value finds more hands and"
+        " costs more time.",
         number(0.01, 0.99),
         live=True,
     )
     detect_every: int = parameter(
-        10, "Frames between searches for the other hand.", whole(1, 1000), live=True
+        10,
+        "Number of frames between two searches for the other hand while one is tracked.",
+        whole(1, 1000),
+        live=True,
     )
     presence_on: float = parameter(
-        0.5, "Confidence from which a new hand counts as there.", number(0.01, 0.99), live=True
+        0.6,
+        "Confidence at which a new hand counts as present.",
+        number(0.01, 0.99),
+        live=True,
     )
     presence_off: float = parameter(
-        0.3, "Confidence below which a followed hand is gone.", number(0.01, 0.99), live=True
+        0.3,
+        "Confidence below which a tracked hand counts as lost; at most presence_on.",
+        number(0.01, 0.99),
+        live=True,
     )
     smooth: bool = parameter(
-        True, "Filter skeleton over time; skeleton_raw is not.", FLAG, live=True
+        True,
+        "Filter skeleton over time; skeleton_raw is never filtered.",
+        FLAG,
+        live=True,
+        section="Filter and time limits",
     )
     filter_min_cutoff_hz: float = parameter(
         1.5,
-        "One-euro filter of pixels, cutoff at rest: lower is steadier.",
+        "Cutoff at rest of the one-euro filter for pixels, in Hz; a lower value is steadier.",
         number(0.01, 100.0),
         live=True,
     )
     filter_beta: float = parameter(
         15.0,
-        "One-euro filter of pixels, Hz per hand box a second: higher lags less.",
+        "Growth of that cutoff with speed, in Hz per hand box a second; a higher value lags less.",
         number(0.0, 1000.0),
         live=True,
     )
     depth_filter_min_cutoff_hz: float = parameter(
-        1.0, "The same of depths.", number(0.01, 100.0), live=True
+        1.0,
+        "Cutoff at rest of the one-euro filter for depths, in Hz; a lower value is steadier.",
+        number(0.01, 100.0),
+        live=True,
     )
     depth_filter_beta: float = parameter(
         5.0,
-        "The same of depths, Hz per hand size a second.",
+        "Growth of that cutoff with speed, in Hz per hand size a second; a higher value lags less.",
         number(0.0, 1000.0),
         live=True,
     )
     hold_s: float = parameter(
         0.1,
-        "A hand that is lost stays where it was for so long, its confidence falling to 0;"
-        " skeleton_raw does without.",
+        "Seconds for which a lost hand keeps its pose while its confidence falls to 0;"
+        " skeleton_raw does not hold.",
         number(0.0, 10.0),
         live=True,
     )
     timeout_s: float = parameter(
         0.5,
-        "After so long without an image both hands are published as absent, once.",
+        "Seconds without an image after which one skeleton without hands is published and tracking"
+        " restarts.",
         number(0.05, 60.0),
         live=True,
     )
-    publish_tf: bool = parameter(True, "Publish the wrists' frames on /tf.", FLAG, live=True)
+    publish_tf: bool = parameter(
+        True,
+        "Publish the wrists' frames on /tf.",
+        FLAG,
+        live=True,
+        section="Frames",
+    )
     publish_finger_tf: bool = parameter(
-        False, "Publish the fingers' frames too, each from its parent.", FLAG, live=True
+        False,
+        "Publish the finger joints' frames too, each relative to its parent joint.",
+        FLAG,
+        live=True,
     )
     tf_prefix: str = parameter(
-        "", "Put before every frame name, for example 'head_' or 'robot/'.", _PREFIX
+        "", "Prefix of every frame name, for example 'head_' or 'robot/'.", _PREFIX
     )
     left_name: str = parameter(
-        "left", "Begins the left hand's frames: left_wrist, left_index_1 ...", _FRAME
+        "left", "First part of the left hand's frame names: left_wrist, left_index_1 ...", _FRAME
     )
-    right_name: str = parameter("right", "Begins the right hand's frames.", _FRAME)
+    right_name: str = parameter(
+        "right",
+        "First part of the right hand's frame names: right_wrist, right_index_1 ...",
+        _FRAME,
+    )
 
     def __post_init__(self) -> None:
         """Refuse values that do not go together.
@@ -197,7 +247,7 @@ class Parameters:
             )
 
     def settings(self) -> Settings:
-        """What the tracker is told."""
+        """The settings of the tracker."""
         return Settings(
             detection_threshold=self.detection_threshold,
             presence_on=self.presence_on,
@@ -213,5 +263,5 @@ class Parameters:
         )
 
     def hand_scale(self, reference_m: float) -> HandScale:
-        """The hands' size as far as the user tells it, for a network of this reference size."""
+        """The hand size, given or assumed, for a network trained for `reference_m`."""
         return HandScale.of(self.hand_size_m or None, reference_m)

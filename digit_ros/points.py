@@ -1,26 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A skeleton message as a point cloud: one point for each joint whose place is known."""
-
-from array import array
+"""A skeleton message as a point cloud: one point for each joint that has a position."""
 
 import numpy as np
 from sensor_msgs.msg import PointCloud2, PointField
+from sensor_msgs_py import point_cloud2
 
 from digit_ros.messages import points_array
 from digit_ros.msg import HandSkeleton, TwoHandSkeleton
 
 LEFT, RIGHT = 0, 1
-_KINDS = {"f4": PointField.FLOAT32, "u1": PointField.UINT8}
+#: Name, byte offset and type of each field; the points are packed without gaps.
 _LAYOUT = (
-    ("x", "f4"),
-    ("y", "f4"),
-    ("z", "f4"),
-    ("hand", "u1"),
-    ("joint", "u1"),
-    ("confidence", "f4"),
+    ("x", 0, PointField.FLOAT32),
+    ("y", 4, PointField.FLOAT32),
+    ("z", 8, PointField.FLOAT32),
+    ("hand", 12, PointField.UINT8),
+    ("joint", 13, PointField.UINT8),
+    ("confidence", 14, PointField.FLOAT32),
 )
-_DTYPE = np.dtype([(name, "<" + kind) for name, kind in _LAYOUT])
-_OFFSETS = {name: offset for name, (_, offset, *_) in (_DTYPE.fields or {}).items()}
 
 
 def skeleton_points(skeleton: TwoHandSkeleton) -> PointCloud2:
@@ -29,23 +26,27 @@ def skeleton_points(skeleton: TwoHandSkeleton) -> PointCloud2:
     Fields: x, y, z float32 metres; hand uint8 (0 left, 1 right); joint uint8, public order;
     confidence float32.
     """
-    cloud = np.concatenate([_records(skeleton.left, LEFT), _records(skeleton.right, RIGHT)])
-    message = PointCloud2(header=skeleton.header, height=1, width=len(cloud), is_dense=True)
-    message.fields = [
-        PointField(name=name, offset=_OFFSETS[name], datatype=_KINDS[kind], count=1)
-        for name, kind in _LAYOUT
+    fields = _fields()
+    dtype = point_cloud2.dtype_from_fields(fields)
+    left, right = _records(skeleton.left, LEFT, dtype), _records(skeleton.right, RIGHT, dtype)
+    points = np.concatenate([left, right])
+    cloud: PointCloud2 = point_cloud2.create_cloud(skeleton.header, fields, points)
+    cloud.is_dense = True
+    return cloud
+
+
+def _fields() -> list[PointField]:
+    return [
+        PointField(name=name, offset=offset, datatype=datatype, count=1)
+        for name, offset, datatype in _LAYOUT
     ]
-    message.point_step = _DTYPE.itemsize
-    message.row_step = _DTYPE.itemsize * len(cloud)
-    message.data = array("B", cloud.tobytes())
-    return message
 
 
-def _records(hand: HandSkeleton, number: int) -> np.ndarray:
-    """(N,) records of the joints of one HandSkeleton whose place is known."""
+def _records(hand: HandSkeleton, number: int, dtype: np.dtype) -> np.ndarray:
+    """(N,) records of the joints of one HandSkeleton that have a position."""
     places = points_array(hand.positions)
     known = np.flatnonzero(np.isfinite(places).all(axis=1))
-    records = np.zeros(len(known), _DTYPE)
+    records = np.zeros(len(known), dtype)
     for axis, name in enumerate("xyz"):
         records[name] = places[known, axis]
     records["hand"], records["joint"] = number, known

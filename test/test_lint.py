@@ -24,8 +24,9 @@ FOLDERS = (
 )
 #: What may say under which licence it is, by the end of its name.
 COMMENTED = (".py", ".cpp", ".msg", ".yaml", ".yml", ".xml", ".urdf", ".rviz", ".toml", ".in")
-COMMENTED += ("CMakeLists.txt", "Makefile", "ros-env", "run")
-PLACES = ("", ".ci", "config", "config/robots", "msg", *FOLDERS)
+COMMENTED += ("CMakeLists.txt", "Makefile", "ros-env", "run", "Dockerfile", ".sh", ".cff")
+PLACES = ("", ".ci", ".github/workflows", ".github/ISSUE_TEMPLATE", "config", "config/robots")
+PLACES += ("docker", "msg", *FOLDERS)
 LICENCES = {"config/robots": "CC0-1.0"}
 #: Package format 3 (REP 149): the order of its schema, and what must be there.
 ORDER = ("name", "version", "description", "maintainer", "license", "url", "author", "*depend")
@@ -38,8 +39,11 @@ ADDRESS = r"[\w%+-]+(\.[\w%+-]+)*@[A-Za-z0-9%-]+(\.[A-Za-z0-9%-]+)*\.[A-Za-z]{2,
 
 #: Imported by digit_ros: ours and from PyPI; and what may be there or not.
 NOT_OF_ROS = {"digit_core", "digit_ros", "cv2", "numpy", "torch", "rosbags", "tqdm", "rerun"}
-NOT_OF_ROS |= {"rerun_cli", "dex_retargeting"}
+NOT_OF_ROS |= {"rerun_cli", "dex_retargeting", "openvino", "safetensors"}
 OPTIONAL = {"vision_msgs"}
+#: Dependencies of package.xml: the module's name where it is another, and those without one.
+MODULES = {"python3-numpy": "numpy", "python3-opencv": "cv2", "tf2_ros_py": "tf2_ros"}
+WITHOUT_A_MODULE = {"rosidl_default_runtime"}
 
 
 def run(*command):
@@ -115,10 +119,22 @@ def imports(tree):
             yield node.module.split(".")[0]
 
 
+def imported_by_the_product():
+    files = [*(ROOT / "digit_ros").rglob("*.py"), *(ROOT / "launch").glob("*.py")]
+    files += (ROOT / "digit_core").rglob("*.py")
+    return {name for path in files for name in imports(ast.parse(path.read_text()))}
+
+
 def test_what_the_code_imports_of_ros_is_named_in_package_xml():
     named = {e.text for e in ElementTree.parse(ROOT / "package.xml").getroot()}
-    files = [*(ROOT / "digit_ros").rglob("*.py"), *(ROOT / "launch").glob("*.py")]
-    imported = {name for path in files for name in imports(ast.parse(path.read_text()))}
+    imported = imported_by_the_product()
     assert {"rclpy", "sensor_msgs", "launch_ros"} <= imported
     imported = {"tf2_ros_py" if name == "tf2_ros" else name for name in imported}
     assert imported - named - sys.stdlib_module_names - NOT_OF_ROS == OPTIONAL
+
+
+def test_what_package_xml_names_for_running_is_imported():
+    root = ElementTree.parse(ROOT / "package.xml").getroot()
+    named = {e.text for e in root if e.tag in ("exec_depend", "depend")} - WITHOUT_A_MODULE
+    assert len(named) > 15
+    assert {MODULES.get(name, name) for name in named} - imported_by_the_product() == set()

@@ -2,8 +2,8 @@
 """The MANO hand model (Romero et al., 2017) from the user's own files, and its parts.
 
 Nothing of MANO is part of this project. What is done here, and against which facts, stands in
-docs/data.md: the pose is relative to the mean hand, shapes come in metres, and InterHand2.6M's fits
-turn the hand about its root joint in the world's frame.
+docs/training.md: the pose is relative to the mean hand, shapes come in metres, and InterHand2.6M's
+fits turn the hand about its root joint in the world's frame.
 """
 
 import json

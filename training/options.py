@@ -27,7 +27,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("data/InterHand"),
         metavar="DIR",
-        help="InterHand2.6M's folder, see docs/data.md (default: %(default)s)",
+        help="InterHand2.6M's folder, see docs/training.md (default: %(default)s)",
     )
     group.add_argument("--num_workers", type=int, default=8, help="reading processes per GPU")
     group.add_argument("--test_batch_size", type=positive, default=16)

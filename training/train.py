@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         metavar="WEIGHT",
         help="of a loss on the heatmaps' form, which the release lacks "
-        "(default: 0 for digit, 5 for digit-lite, see docs/data.md)",
+        "(default: 0 for digit, 5 for digit-lite, see docs/training.md)",
     )
     p.add_argument("--save_every", type=positive, default=500, help="updates between last.ckpt")
     p.add_argument("--key", default="", help="name of the run; made up where not given")
@@ -191,7 +191,7 @@ def build_module(o: argparse.Namespace, fresh: bool) -> HandModule:
 def _start_trunk(model: nn.Module, path: Path | None) -> None:
     path = path or find_backbone()
     if path is None:
-        flags.warn("no ImageNet weights (--backbone, docs/data.md): the trunk starts at random")
+        flags.warn("no ImageNet weights (--backbone, docs/training.md): the trunk starts at random")
         return
     load_backbone(model.get_submodule("backbone"), path)
 

@@ -34,7 +34,7 @@ class DetectorOutput(NamedTuple):
 
 
 class HandDetector(nn.Module):
-    """The detector; sizes that are multiples of 32 work, 256 is what it is used with."""
+    """The detector; sizes that are multiples of 32 work, DETECTOR_SIZE is what it is used with."""
 
     def __init__(self) -> None:
         super().__init__()

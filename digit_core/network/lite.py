@@ -30,19 +30,15 @@ class DigitLite(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         width, head = 64, 96
-        self.trunk = ResidualPyramid((16, 32), ((64, 2), (128, 3), (256, 3)), width)
+        self.trunk = ResidualPyramid((16, 32), ((64, 2), (128, 2), (256, 2)), width)
         self.context = nn.Linear(256, width)
         self.head = ConvNormReLU(width, head)
         self.heatmap = nn.Conv2d(head, SHUFFLE**2 * NUM_JOINTS_TWO_HANDS, 1)
         self.depth = nn.Conv2d(head, NUM_JOINTS_TWO_HANDS, 1)
         self.parts = nn.Conv2d(head, SHUFFLE**2 * NUM_PARTS, 1)
         self.hand_fc = nn.Sequential(nn.Linear(256, 128), nn.ReLU(inplace=True), nn.Linear(128, 2))
-        self.hand_place = nn.Conv2d(head, 2, 1)
-        self.hand_near = nn.Sequential(nn.Linear(2 * head, 64), nn.ReLU(inplace=True), nn.Linear(64, 2))
         self.root_fc = nn.Sequential(nn.Linear(256, 128), nn.ReLU(inplace=True), nn.Linear(128, 1))
         init_weights(self)
-        for p in self.hand_near[-1].parameters():
-            nn.init.zeros_(p)
         #: Training takes crops that are scaled already, and parts at stride 4 where its loss is.
         self.input_scale = INPUT_SCALE
         self.upsample_parts = True
@@ -66,17 +62,9 @@ class DigitLite(nn.Module):
             heatmaps=_shuffled(self.heatmap(features)),
             depth=self.depth(features),
             root=DEPTH_CELLS / 2 * (1 + self.root_fc(pooled)),
-            hands=self.hand_fc(pooled) + self.hand_near(self._near_hands(features)),
+            hands=self.hand_fc(pooled),
             parts=_shuffled(self.parts(features)),
         )
-
-    def _near_hands(self, features: Tensor) -> Tensor:
-        """What is seen where each hand is looked for: (B, 2 C) of features (B, C, H, W).
-
-        Which hand it is shows at the hand; a mean over the whole crop mixes both hands.
-        """
-        place = self.hand_place(features).flatten(2).softmax(2)
-        return (place @ features.flatten(2).transpose(1, 2)).flatten(1)
 
     def answer(self, heads: Heads) -> DigitOutput:
         """Decode; no weights in it."""

@@ -7,8 +7,11 @@ import torch
 from torch import nn
 
 from digit_core.detection import Detection, choose, decode, detect, letterbox
-from digit_core.network.detector import DetectorOutput
+from digit_core.network.detector import DETECTOR_SIZE as SIZE
+from digit_core.network.detector import STRIDE, DetectorOutput
 from digit_core.runtime import DetectorRuntime
+
+CELLS = SIZE // STRIDE
 
 
 class Painted(nn.Module):
@@ -26,10 +29,10 @@ class Painted(nn.Module):
 
 
 def maps() -> tuple[np.ndarray, np.ndarray]:
-    return np.full((1, 32, 32), -9.0), np.zeros((3, 32, 32))
+    return np.full((1, CELLS, CELLS), -9.0), np.zeros((3, CELLS, CELLS))
 
 
-def found(scores, box_maps, shape=(256, 256), threshold=0.3) -> list[Detection]:
+def found(scores, box_maps, shape=(SIZE, SIZE), threshold=0.3) -> list[Detection]:
     image = np.zeros((*shape, 3), np.uint8)
     return detect(running(Painted(scores, box_maps)), [image], threshold)[0]
 
@@ -71,10 +74,10 @@ def test_letterbox_maps_back_to_where_the_pixels_were(shape):
     y, x = np.mgrid[:height, :width]
     image = np.stack([x * 200.0 / width, y * 200.0 / height, 0 * x + 250], axis=-1)
     canvas, fit = letterbox(image.astype(np.uint8))
-    assert canvas.shape == (256, 256, 3)
+    assert canvas.shape == (SIZE, SIZE, 3)
     rows, columns = (canvas[..., 2] == 250).nonzero()
-    assert max(np.ptp(rows), np.ptp(columns)) == 255  # the longer side fills the input
-    assert abs((rows.min() + rows.max()) / 2 - 127.5) <= 0.5  # centred
+    assert max(np.ptp(rows), np.ptp(columns)) == SIZE - 1  # the longer side fills the input
+    assert abs((rows.min() + rows.max()) / 2 - (SIZE - 1) / 2) <= 0.5  # centred
     outside = canvas[canvas[..., 2] != 250]
     assert (outside == 128).all()
     # The corner pixels' places, through the boxes' way back.
@@ -87,11 +90,11 @@ def test_letterbox_maps_back_to_where_the_pixels_were(shape):
 
 def test_the_detector_sees_rgb_between_0_and_1():
     net = Painted(*maps())
-    image = np.zeros((256, 256, 3), np.uint8)
+    image = np.zeros((SIZE, SIZE, 3), np.uint8)
     image[..., 0] = 255
     detect(running(net), [image, image], 0.3)
     (seen,) = net.seen
-    assert seen.shape == (2, 3, 256, 256) and seen.dtype == torch.float32
+    assert seen.shape == (2, 3, SIZE, SIZE) and seen.dtype == torch.float32
     assert seen[0, 0].min() == 1 and seen[0, 1:].max() == 0
 
 
@@ -136,4 +139,4 @@ def test_nothing_found_nothing_chosen():
     assert choose([], 4) == []
     scores, box_maps = maps()
     fit = letterbox(np.zeros((9, 9, 3), np.uint8))[1]
-    assert decode(scores[0], box_maps, np.zeros((32, 32), bool), fit, 0.3) == []
+    assert decode(scores[0], box_maps, np.zeros((CELLS, CELLS), bool), fit, 0.3) == []

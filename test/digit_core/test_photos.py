@@ -9,17 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks.no_hands import photographs
-from benchmarks.photos import (
-    Label,
-    Photo,
-    by_category,
-    evaluate,
-    print_table,
-    read_labels,
-    score_photo,
-    summary,
-)
+from benchmarks.photo_scores import by_category, score_photo, summary
+from benchmarks.photos import evaluate, print_table
 from digit_core import DigitEstimator, TwoHands, weights
+from training.default_weights.photos import Photo, PhotoHand, read_photos
 
 PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "reference" / "photos"
 
@@ -27,7 +20,7 @@ PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "reference" / "photos"
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="../shared/reference/photos is not there")
 @pytest.mark.skipif(not weights.BUNDLED.is_file(), reason="there are no bundled weights yet")
 def test_the_bundled_weights_find_hands_in_real_photos():
-    table = by_category(evaluate(read_labels(PHOTOS), DigitEstimator.load(device="cpu")))
+    table = by_category(evaluate(read_photos([PHOTOS]), DigitEstimator.load(device="cpu")))
     print_table(table)
     assert table["all"]["side_right"] >= 0.7
     assert table["all"]["pck"] >= 0.5
@@ -47,10 +40,9 @@ def labelled(*hands, shift: float = 0.0) -> Photo:
     """A photo whose labels are these hands, moved by a share of their box's longer side."""
     labels = []
     for hand in hands:
-        low, extent = hand.joints_2d.min(axis=0), np.ptp(hand.joints_2d, axis=0)
-        joints = hand.joints_2d + (shift * extent.max(), 0)
-        labels.append(Label(hand.side, np.concatenate([low, extent]), joints))
-    return Photo(Path("x.jpg"), "two", tuple(labels))
+        extent = np.ptp(hand.joints_2d, axis=0).max()
+        labels.append(PhotoHand(hand.side, hand.joints_2d + (shift * extent, 0)))
+    return Photo(Path("x.jpg"), tuple(labels), "two", "owner/name")
 
 
 def test_exact_predictions_score_full(told):
@@ -112,13 +104,13 @@ def test_photographs_without_hands_name_what_is_missing(tmp_path):
 def test_labels_that_cannot_be_read_are_one_sentence(tmp_path, text):
     (tmp_path / "labels.json").write_text(text)
     with pytest.raises(ValueError, match=r"labels\.json"):
-        read_labels(tmp_path)
+        read_photos([tmp_path])
 
 
 def test_labels_are_read_as_written(tmp_path):
     hand = {"side": "left", "bbox": [1, 2, 3, 4], "keypoints_2d": [[i, 2 * i] for i in range(21)]}
     entry = {"image": "a.jpg", "width": 9, "height": 9, "category": "single", "hands": [hand]}
     (tmp_path / "labels.json").write_text(json.dumps([entry]))
-    (photo,) = read_labels(tmp_path)
+    (photo,) = read_photos([tmp_path])
     assert photo.path == tmp_path / "a.jpg" and photo.hands[0].side == "left"
     assert photo.hands[0].joints[3].tolist() == [3, 6]

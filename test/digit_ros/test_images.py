@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image messages to RGB: every encoding, row padding, byte order, and what is refused."""
 
+import os
+import sys
 from array import array
 
 import cv2
@@ -30,8 +32,8 @@ def message(pixels: np.ndarray, encoding: str, padding: int = 0, big_endian: boo
 
 
 def wide(pixels: np.ndarray) -> np.ndarray:
-    """8 bits in the upper byte of 16, something else in the lower."""
-    return (pixels.astype(np.uint16) << 8) | 0x5A
+    """The same brightness in 16 bits: 255 becomes 65535."""
+    return pixels.astype(np.uint16) * 257
 
 
 @pytest.mark.parametrize("padding", [0, 12])
@@ -48,6 +50,9 @@ def wide(pixels: np.ndarray) -> np.ndarray:
         ("mono16", wide(RGB[..., 0]), GREY),
         ("rgb16", wide(RGB), RGB),
         ("bgr16", wide(RGB[..., ::-1]), RGB),
+        ("8UC4", np.dstack([RGB[..., ::-1], ALPHA]), RGB),
+        ("rgba16", wide(np.dstack([RGB, ALPHA])), RGB),
+        ("bgra16", wide(np.dstack([RGB[..., ::-1], ALPHA])), RGB),
     ],
 )
 def test_encodings_become_rgb(encoding, pixels, expected, padding):
@@ -72,12 +77,57 @@ def test_yuv_grey_keeps_its_brightness(encoding):
     assert np.ptp(got) == 0 and abs(int(got[0, 0, 0]) - 128) <= 1
 
 
-@pytest.mark.parametrize("encoding", ["bayer_rggb8", "bayer_bggr8", "bayer_gbrg8", "bayer_grbg8"])
-def test_bayer_first_pixels_name_the_pattern(encoding):
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("order", ["rggb", "bggr", "gbrg", "grbg"])
+def test_bayer_first_pixels_name_the_pattern(order, bits):
     colour = {"r": 200, "g": 100, "b": 20}
-    pattern = np.array([colour[c] for c in encoding[6:10]], np.uint8).reshape(2, 2)
-    got = rgb_from_image(message(np.tile(pattern, (4, 4)), encoding))
+    pattern = np.array([colour[c] for c in order], np.uint8).reshape(2, 2)
+    pattern = wide(pattern) if bits == 16 else pattern
+    got = rgb_from_image(message(np.tile(pattern, (4, 4)), f"bayer_{order}{bits}"))
     np.testing.assert_array_equal(got[3, 3], [200, 100, 20])
+
+
+WITHOUT_CV_BRIDGE = """
+import sys
+from array import array
+import numpy as np
+from sensor_msgs.msg import Image
+from digit_ros.images import BadImage, rgb_from_image
+
+def image(encoding, channels):
+    data = array("B", bytes(4 * channels))
+    return Image(height=2, width=2, encoding=encoding, step=2 * channels, data=data)
+
+for encoding in ("rgb8", "bgr8", "8UC3"):
+    assert rgb_from_image(image(encoding, 3)).shape == (2, 2, 3)
+assert "cv_bridge" not in sys.modules
+assert rgb_from_image(image("mono8", 1)).shape == (2, 2, 3)
+"""
+
+
+def run_without_cv_bridge(tmp_path, start_process, error):
+    """Where importing cv_bridge fails as Jazzy's does under NumPy 2."""
+    (tmp_path / "cv_bridge.py").write_text(f"raise {error}")
+    path = f"{tmp_path}{os.pathsep}{os.environ['PYTHONPATH']}"
+    process = start_process(sys.executable, "-c", WITHOUT_CV_BRIDGE, env={"PYTHONPATH": path})
+    assert process.wait() == 1
+    return process.output.splitlines()[-1]
+
+
+@pytest.mark.parametrize("error", ["ImportError", "AttributeError"])
+def test_colour_images_need_no_cv_bridge_and_others_say_so(tmp_path, start_process, error):
+    said = run_without_cv_bridge(tmp_path, start_process, f"{error}('_ARRAY_API not found')")
+    assert said == (
+        "digit_ros.images.BadImage: encoding 'mono8' needs cv_bridge, which cannot be imported"
+        ' (_ARRAY_API not found); install it, and on Jazzy "numpy<2"'
+    )
+
+
+def test_what_cv_bridge_refuses_is_named():
+    """A 4:2:2 pixel pair needs two columns."""
+    pixels = np.zeros((2, 3, 2), np.uint8)
+    with pytest.raises(BadImage, match="an image of 3x2 cannot be converted from yuyv to RGB"):
+        rgb_from_image(message(pixels, "yuyv"))
 
 
 def test_rgb8_is_a_view_of_the_message():

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the bundled weights from nothing: `python -m training.default_weights --work FOLDER`.
 
-Trains both networks on our own renders, joins them, and fits their confidences. The same command
-goes on where it was stopped. With `--legs 4` the averaged weights of each quarter of the way stay
-as FOLDER/leg_N.safetensors, for a curve of score against samples.
+Trains both networks on our own renders, with `--photos` on real pictures too, joins them, and fits
+their confidences. The same command goes on where it was stopped. With `--legs 4` the averaged
+weights of each quarter of the way stay as FOLDER/leg_N.safetensors, for a curve of score against
+samples.
 """
 
 import argparse
@@ -15,10 +16,18 @@ from pathlib import Path
 
 import torch
 
+from digit_core.network.checkpoint import CheckpointError
 from training.default_weights.bundle import write_bundle
-from training.default_weights.calibrate import CROPS, FRAMES, calibrate
-from training.default_weights.stream import Stream
-from training.default_weights.train import Run, add_stream_options, train
+from training.default_weights.calibrate import CROPS, FRAMES, calibrate, fitting_half
+from training.default_weights.photos import read_photos
+from training.default_weights.train import (
+    Run,
+    add_course_options,
+    add_stream_options,
+    make_stream,
+    train,
+)
+from training.interhand.errors import DataError
 
 RESULT = "digit_lite.safetensors"
 
@@ -32,15 +41,22 @@ def train_both(o: argparse.Namespace) -> bool:
     """Leg by leg, both networks in each; False where the minutes ended it earlier."""
     samples = {"pose": o.pose_samples, "detector": o.detector_samples}
     end = time.monotonic() + 60 * o.minutes
-    runs = {part: Run(part, o.work / part, o.device) for part in samples}
-    stream = cache(lambda part: Stream(part, o.device, o.seed, o.pool))
+    runs = {part: Run(part, o.work / part, o.device, o.start_from, o.rate) for part in samples}
+    stream = cache(lambda part: make_stream(part, o))
     for leg in range(1, o.legs + 1):
         for part, run in runs.items():
             until, left = samples[part] * leg // o.legs, (end - time.monotonic()) / 60
             if run.samples < until and left > 0:
                 print(f"leg {leg}, {part}: from {run.samples} to {until} samples", flush=True)
                 train(
-                    run, stream(part), samples[part], o.batch, o.steps_a_render, left, until=until
+                    run,
+                    stream(part),
+                    samples[part],
+                    o.batch,
+                    o.steps_a_render,
+                    left,
+                    until=until,
+                    coarse=o.coarse,
                 )
             if run.samples < until:
                 print(f"time is over at {run.samples} samples; the same command goes on from here")
@@ -63,6 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--legs", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long")
     add_stream_options(parser)
+    add_course_options(parser)
     parser.add_argument("--crops", type=int, default=CROPS, help="for the confidences")
     parser.add_argument("--frames", type=int, default=FRAMES, help="for the confidences")
     o = parser.parse_args(arguments)
@@ -73,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         o.work.mkdir(parents=True, exist_ok=True)
         return make(o)
-    except OSError as error:
+    except (OSError, DataError, CheckpointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
@@ -85,7 +102,8 @@ def make(o: argparse.Namespace) -> int:
     result = o.work / RESULT
     shutil.copyfile(leg_path(o.work, o.legs), result)
     try:
-        print(f"{result}: {calibrate(result, o.crops, o.frames)}")
+        photos = fitting_half(read_photos(o.photos, "val")) if o.photos else []
+        print(f"{result}: {calibrate(result, o.crops, o.frames, photos)}")
     except ValueError as error:
         print(f"{result} is written, its confidences are not fitted: {error}", file=sys.stderr)
         return 1

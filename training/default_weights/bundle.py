@@ -34,7 +34,7 @@ def write_bundle(pose: Path, detector: Path, output: Path) -> None:
     metadata = {
         "model": "digit-lite",
         "hand_size_m": str(ADULT_HAND_SIZE_M),
-        "licence": "CC0-1.0",
+        "licence": "Apache-2.0",
         "pose_samples": str(samples[POSE]),
         "detector_samples": str(samples[DETECTOR]),
     }

@@ -2,14 +2,18 @@
 """Make confidences honest: `python -m training.default_weights.calibrate [--weights FILE]`.
 
 Fits `digit_core.decode.Calibration` on renders kept aside, of seeds that no measurement uses, and
-writes it into the weights file. A heatmap's spread overstates a sharp joint's error (its target is
-a Gaussian itself) and understates a blurred one's: the deviation that holds 68 % of the errors
-grows as a power of the spread. Presence is learnt on crops about hands; that a hand is there of
-what is found in whole frames, half of them without hands, is told by logistic regression.
+writes it into the weights file. With `--photos FOLDER...` hands are also fitted on half of the
+repositories of the photos' split `val`; the other half is for measuring. A heatmap's spread
+overstates a sharp joint's error (its target is a Gaussian itself) and understates a blurred one's:
+the deviation that holds 68 % of the errors grows as a power of the spread. Presence is learnt on
+crops about hands; that a hand is there of what is found in whole pictures, many of them without
+hands, is told by logistic regression.
 """
 
 import argparse
 import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,14 +24,18 @@ from safetensors import safe_open
 from digit_core import DigitEstimator
 from digit_core.decode import NOT_CALIBRATED, Calibration
 from digit_core.network.checkpoint import write_safetensors
+from digit_core.settings import Settings
 from digit_core.weights import BUNDLED, Networks, load_networks
 from training.default_weights.evaluate import Measured, kept_aside
 from training.default_weights.frames import frames
+from training.default_weights.photos import Photo, PhotoHand, read_photos
 
 FIT_SEED, FRAMES_SEED = 21_001, 31_001
 CROPS, FRAMES = 1000, 400
 #: A hand is there where so many of its joints are near.
 _HALF = 0.5
+#: Presence from which hands are fitted.
+_LEAST = 0.1
 _RIDGE = 1e-3
 _ONE_SIGMA, _GROUPS = 0.6827, 20
 
@@ -46,22 +54,27 @@ def fitted(spread: np.ndarray, distance: np.ndarray) -> Calibration:
     return Calibration(sigma_gain=float(np.exp(offset)), sigma_power=float(power))
 
 
-def fitted_hands(presence: np.ndarray, sharpness: np.ndarray, there: np.ndarray) -> np.ndarray:
+def fitted_hands(
+    presence: np.ndarray, sharpness: np.ndarray, there: np.ndarray, weight: np.ndarray | None = None
+) -> np.ndarray:
     """Logistic regression: weights of presence's log-odds and of ln(sharpness), and the offset.
 
     Args:
         presence: (N,) probabilities.
         sharpness: (N,) mean confidence of each hand's joints.
         there: (N,) bool.
+        weight: (N,) how much each counts; alike without.
     """
     p = torch.from_numpy(presence).double().clamp(1e-4, 1 - 1e-4)
     x = torch.stack([p.logit(), torch.from_numpy(sharpness).double().log(), torch.ones_like(p)], 1)
     y, found = torch.from_numpy(there).double(), torch.zeros(3, dtype=torch.float64)
+    shares = torch.ones_like(y) if weight is None else torch.from_numpy(weight).double()
+    shares = shares / shares.mean()
     optimizer = torch.optim.LBFGS([found.requires_grad_()], max_iter=300)
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
-        fit = torch.nn.functional.binary_cross_entropy_with_logits(x @ found, y)
+        fit = torch.nn.functional.binary_cross_entropy_with_logits(x @ found, y, shares)
         value = fit + _RIDGE * found.square().sum()
         value.backward()
         return value
@@ -70,29 +83,45 @@ def fitted_hands(presence: np.ndarray, sharpness: np.ndarray, there: np.ndarray)
     return found.detach().numpy()
 
 
-def hands_told(
-    networks: Networks, count: int, seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What is told of rendered frames: presence, sharpness, and whether a hand is there, (N,).
+#: A picture (H, W, 3) uint8, its labelled hands, and whether there are no others.
+Labelled = tuple[np.ndarray, Sequence[PhotoHand], bool]
 
-    Raises:
-        ValueError: nothing is told of any.
+
+def hands_told(networks: Networks, pictures: Iterable[Labelled]) -> np.ndarray:
+    """What is told of pictures: rows (N, 3) of presence, sharpness, and 1 where a hand is there.
+
+    Of pictures that may show more hands than are labelled only what lies on a labelled one counts.
     """
-    estimator, rows = DigitEstimator(networks), []
-    for image, entry in frames(count, seed):
+    estimator = DigitEstimator(networks, settings=Settings(presence_on=_LEAST, presence_off=_LEAST))
+    rows = []
+    for image, labels, complete in pictures:
         for hand in estimator(image):
-            share = max((within(hand.joints_2d, label) for label in entry["hands"]), default=0.0)
-            rows.append((hand.confidence, float(hand.joint_confidence.mean()), share >= _HALF))
-    if not rows:
-        raise ValueError(f"no hand is seen in {count} frames; these weights must learn more first")
-    presence, sharpness, there = (np.array(column) for column in zip(*rows, strict=True))
-    return presence, sharpness, there
+            share = max((within(hand.joints_2d, label) for label in labels), default=0.0)
+            if complete or share >= _HALF:
+                sharpness = float(hand.joint_confidence.mean())
+                rows.append((hand.confidence, sharpness, float(share >= _HALF)))
+    return np.array(rows).reshape(-1, 3)
 
 
-def within(joints: np.ndarray, label: dict) -> float:
+def rendered(count: int) -> Iterator[Labelled]:
+    """Rendered frames of people kept aside, half of them without hands."""
+    for image, entry in frames(count, FRAMES_SEED):
+        hands = [PhotoHand(h["side"], np.array(h["keypoints_2d"])) for h in entry["hands"]]
+        yield image, hands, True
+
+
+def fitting_half(photos: Sequence[Photo]) -> list[Photo]:
+    """Those of every second repository, so that both halves have large and small ones."""
+    count = Counter(photo.repository for photo in photos)
+    by_size = sorted(count, key=lambda name: (-count[name], name))
+    ours = {name for i, name in enumerate(by_size) if i % 4 in (0, 3)}
+    return [photo for photo in photos if photo.repository in ours]
+
+
+def within(joints: np.ndarray, label: PhotoHand) -> float:
     """Share of joints (21, 2) within a fifth of the labelled box's longer side of their truth."""
-    error = np.linalg.norm(joints - np.array(label["keypoints_2d"]), axis=1)
-    return float((error <= 0.2 * max(label["bbox"][2:])).mean())
+    error = np.linalg.norm(joints - label.joints, axis=1)
+    return float((error <= 0.2 * label.extent).mean())
 
 
 def write(weights: Path, calibration: Calibration) -> None:
@@ -104,8 +133,10 @@ def write(weights: Path, calibration: Calibration) -> None:
     write_safetensors(weights, tensors, metadata)
 
 
-def calibrate(weights: Path, count: int, frame_count: int) -> Calibration:
-    """Fit on `count` crops and `frame_count` whole frames, and write the result into the file.
+def calibrate(
+    weights: Path, count: int, frame_count: int, photos: Sequence[Photo] = ()
+) -> Calibration:
+    """Fit on `count` crops, `frame_count` whole frames and photos; write the result into the file.
 
     Raises:
         ValueError: the networks see no hand in those frames; nothing was written.
@@ -115,7 +146,18 @@ def calibrate(weights: Path, count: int, frame_count: int) -> Calibration:
         measured.add(networks.pose, images, truth)
     found = fitted(*measured.spreads())
     plain = replace(networks, calibration=NOT_CALIBRATED)
-    hands = fitted_hands(*hands_told(plain, frame_count, FRAMES_SEED))
+    real = ((p.image, p.hands, p.complete) for p in photos if p.hands or p.complete)
+    sources = [
+        rows for rows in (hands_told(plain, s) for s in (rendered(frame_count), real)) if len(rows)
+    ]
+    if not sources:
+        raise ValueError(
+            f"no hand is seen in {frame_count} frames; these weights must learn more first"
+        )
+    # Renders and photos weigh the same, however many there are.
+    weight = np.concatenate([np.full(len(rows), 1 / len(rows)) for rows in sources])
+    presence, sharpness, there = np.concatenate(sources).T
+    hands = fitted_hands(presence, sharpness, there > 0, weight)
     names = ("presence_weight", "sharpness_weight", "offset")
     found = replace(found, **dict(zip(names, map(float, hands), strict=True)))
     write(weights, found)
@@ -128,10 +170,12 @@ def main() -> int:
     parser.add_argument("--weights", type=Path, default=BUNDLED)
     parser.add_argument("--count", type=int, default=CROPS, help="crops")
     parser.add_argument("--frames", type=int, default=FRAMES)
+    parser.add_argument("--photos", type=Path, nargs="+", default=[], metavar="FOLDER")
     args = parser.parse_args()
     try:
-        print(f"{args.weights}: {calibrate(args.weights, args.count, args.frames)}")
-    except ValueError as error:
+        photos = fitting_half(read_photos(args.photos, "val")) if args.photos else []
+        print(f"{args.weights}: {calibrate(args.weights, args.count, args.frames, photos)}")
+    except (ValueError, OSError) as error:
         print(f"calibrate: {error}", file=sys.stderr)
         return 1
     return 0

@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from digit_core import boxes
 from digit_core.detection import GREY
 from digit_core.network.detector import STRIDE
+from digit_core.skeleton import SIDES
 from training.default_weights.losses import UNKNOWN_PART
-from training.default_weights.photo_views import View, anywhere, around, whole
+from training.default_weights.photo_views import View, anywhere, around, log_uniform, whole
 from training.default_weights.photos import Choice, Photo
 from training.default_weights.targets import (
     CELL,
@@ -38,6 +40,10 @@ _WINDOW_MARGIN, _WINDOW_MOVED = (1.1, 8.0), 0.13
 _MOST_HANDS = 8
 #: Of a photo that is not complete the detector learns within this square about a hand's box.
 _KNOWN_ABOUT = 1.3
+#: Share of the backgrounds from photos that show hands elsewhere: people's rooms, faces, shirts.
+_PEOPLE = 0.7
+#: Cuts of photos behind renders: share of the shorter side, least side, tries for each.
+_BACKGROUND_SHARE, _LEAST_BACKGROUND_PX, _TRIES = (0.3, 1.0), 96, 6
 
 
 class PhotoBatches:
@@ -50,8 +56,32 @@ class PhotoBatches:
     def __init__(self, photos: Sequence[Photo]) -> None:
         useful = [photo for photo in photos if photo.hands or photo.complete]
         self._any, self._seen = Choice(useful), Choice([p for p in useful if p.hands])
-        self._complete = Choice([p for p in useful if p.complete])
+        complete = [p for p in useful if p.complete]
+        self._complete = Choice(complete)
+        self._people = Choice([p for p in complete if p.hands] or complete)
         self._together = Choice([p for p in useful if p.together] or useful)
+
+    def backgrounds(self, count: int) -> list[np.ndarray]:
+        """Square cuts (S, S, 3) uint8 of complete photos that show no hand: rooms, faces, shirts.
+
+        Fewer than `count` where hands fill the photos.
+        """
+        rng, cuts = np.random.default_rng(0), []
+        for _ in range(_TRIES * count):
+            people = rng.random() < _PEOPLE
+            photo = (self._people if people else self._complete).draw(rng)
+            height, width = photo.image.shape[:2]
+            side = int(min(height, width) * log_uniform(rng, *_BACKGROUND_SHARE))
+            x, y = (int(rng.integers(length - side + 1)) for length in (width, height))
+            box = np.array([x, y, side, side], float)
+            hands = [boxes.square(hand.box, _KNOWN_ABOUT) for hand in photo.hands]
+            if side >= _LEAST_BACKGROUND_PX and not any(
+                boxes.overlap_area(box, hand) > 0 for hand in hands
+            ):
+                cuts.append(photo.image[y : y + side, x : x + side])
+            if len(cuts) == count:
+                break
+        return cuts
 
     def pose(self, rng: np.random.Generator, n: int, size: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Crops (n, S, S, 3) uint8 and their targets as `targets.pose_targets` gives them."""
@@ -125,7 +155,8 @@ def pose_photo_targets(views: Sequence[tuple[Photo, View]], size: int) -> dict[s
     labelled = np.zeros((n, 2), bool)
     for i, (photo, view) in enumerate(views):
         for hand in photo.hands:
-            side = 1 - hand.side if view.mirrored else hand.side
+            side = SIDES.index(hand.side)
+            side = 1 - side if view.mirrored else side
             joints[i, side], sure[i, side] = view.from_photo(hand.joints), hand.sure
             labelled[i, side] = True
     place = (joints + 0.5) / size

@@ -59,8 +59,8 @@ class View:
         to_image[:, :2] = turn * scale
         to_image[:, 2] = centre - to_image[:, :2] @ np.full(2, (self.size - 1) / 2)
         how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        cells = (self.size, self.size)
-        return cv2.warpAffine(image, to_image, cells, flags=how, borderValue=(border,) * 3)
+        square, colour = (self.size, self.size), (border,) * 3
+        return cv2.warpAffine(image, to_image, square, flags=how, borderValue=colour)
 
 
 def random_turn(rng: np.random.Generator) -> np.ndarray:
@@ -73,7 +73,11 @@ def random_turn(rng: np.random.Generator) -> np.ndarray:
 
 
 def around(
-    rng: np.random.Generator, points: np.ndarray, margin: tuple[float, float], moved: float, size: int
+    rng: np.random.Generator,
+    points: np.ndarray,
+    margin: tuple[float, float],
+    moved: float,
+    size: int,
 ) -> View:
     """A view about points (N, 2) in photo pixels, as a crop is laid about a hand's joints.
 
@@ -91,9 +95,7 @@ def around(
     return View(turn @ centre, side, turn, size)
 
 
-def anywhere(
-    rng: np.random.Generator, photo: Photo, share: tuple[float, float], size: int
-) -> View:
+def anywhere(rng: np.random.Generator, photo: Photo, share: tuple[float, float], size: int) -> View:
     """A view about any place of a photo, its side a log-uniform share of the longer side."""
     height, width = photo.image.shape[:2]
     centre = rng.uniform((0, 0), (width, height))

@@ -8,7 +8,7 @@ drawn in proportion to the square root of its number of pictures.
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -18,7 +18,9 @@ import numpy as np
 from digit_core import boxes
 from digit_core.pair import are_together
 from digit_core.skeleton import SIDES
+from training.interhand.errors import DataError
 
+NO_HANDS = "no hands"
 _JOINTS = 21
 
 
@@ -27,19 +29,24 @@ class PhotoHand:
     """One labelled hand.
 
     Attributes:
-        side: 0 right, 1 left; the person's own.
+        side: "right" or "left"; the person's own.
         joints: (21, 2) pixels, public joint order.
         sure: (21,) bool, joints that the label can be believed in.
     """
 
-    side: int
+    side: str
     joints: np.ndarray
-    sure: np.ndarray
+    sure: np.ndarray = field(default_factory=lambda: np.ones(_JOINTS, bool))
 
     @property
     def box(self) -> np.ndarray:
         """(4,) tight box of the joints, pixels."""
         return boxes.tight(self.joints)
+
+    @property
+    def extent(self) -> float:
+        """Longer side of the box, pixels."""
+        return float(self.box[2:].max())
 
 
 @dataclass(frozen=True)
@@ -48,32 +55,34 @@ class Photo:
 
     Attributes:
         path: of the picture's file.
-        repository: whom it comes from.
         hands: what is labelled.
+        category: what it is counted under.
+        repository: whom it comes from.
         complete: nothing else in the picture is a hand.
     """
 
     path: Path
-    repository: str
     hands: tuple[PhotoHand, ...]
-    complete: bool
+    category: str = ""
+    repository: str = ""
+    complete: bool = True
 
     @cached_property
     def image(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB; read once and kept.
 
         Raises:
-            ValueError: the file is missing or damaged.
+            DataError: the file is missing or damaged.
         """
         image = cv2.imread(str(self.path), cv2.IMREAD_COLOR)
         if image is None:
-            raise ValueError(f"{self.path}: missing, or no picture that can be read")
+            raise DataError(f"{self.path}: missing, or no picture that can be read")
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
     @property
     def together(self) -> bool:
         """Whether two labelled hands are so near that one crop shows both."""
-        return len(self.hands) == 2 and are_together(*(hand.box for hand in self.hands))
+        return len(self.hands) == 2 and are_together(self.hands[0].box, self.hands[1].box)
 
 
 def read_photos(
@@ -87,7 +96,7 @@ def read_photos(
         exclude: repositories, "owner/name", that are left out.
 
     Raises:
-        ValueError: a labels.json is missing or not in the form; the sentence names the entry.
+        DataError: a labels.json is missing or not in the form; the sentence names the entry.
     """
     photos = []
     for folder in folders:
@@ -95,26 +104,36 @@ def read_photos(
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path}: cannot be read as JSON: {error}") from error
+            raise DataError(f"{path}: cannot be read as JSON: {error}") from error
         if not isinstance(entries, list):
-            raise ValueError(f"{path}: expected a list of pictures")
+            raise DataError(f"{path}: expected a list of pictures")
         for i, entry in enumerate(entries):
             try:
                 if split in (None, entry.get("split", split)):
                     photos.append(_photo(folder, entry))
             except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{path}: entry {i}: {error!r}") from error
+                raise DataError(f"{path}: entry {i}: {error!r}") from error
     kept = [photo for photo in photos if photo.repository not in exclude]
     if not kept:
         where = ", ".join(str(folder) for folder in folders)
-        raise ValueError(f"{where}: holds no photos{f' of split {split!r}' if split else ''}")
+        raise DataError(f"{where}: holds no photos{f' of split {split!r}' if split else ''}")
     return kept
 
 
 def _photo(folder: Path, entry: dict) -> Photo:
     repository = "/".join(str(entry.get("source", folder.name)).split("/")[:2])
     hands = tuple(_hand(hand) for hand in entry["hands"])
-    return Photo(folder / entry["image"], repository, hands, bool(entry.get("complete", False)))
+    category = entry.get("category") or category_of(hands)
+    complete = bool(entry.get("complete", True))
+    return Photo(folder / entry["image"], hands, category, repository, complete)
+
+
+def category_of(hands: Sequence[PhotoHand]) -> str:
+    """What a picture of these hands is counted under."""
+    if len(hands) < 2:
+        return "single" if hands else NO_HANDS
+    overlap = boxes.overlap_area(hands[0].box, hands[1].box) > 0
+    return "two_interacting" if overlap else "two_separate"
 
 
 def _hand(hand: dict) -> PhotoHand:
@@ -122,7 +141,9 @@ def _hand(hand: dict) -> PhotoHand:
     if not np.isfinite(joints).all():
         raise ValueError("keypoints_2d holds a number that is not finite")
     sure = np.array(hand.get("sure", [1] * _JOINTS)).reshape(_JOINTS) > 0
-    return PhotoHand(SIDES.index(hand["side"]), joints, sure)
+    if hand["side"] not in SIDES:
+        raise ValueError(f"side {hand['side']!r}, expected one of {', '.join(SIDES)}")
+    return PhotoHand(hand["side"], joints, sure)
 
 
 class Choice:
@@ -134,7 +155,7 @@ class Choice:
 
     def __init__(self, photos: Sequence[Photo]) -> None:
         if not photos:
-            raise ValueError("there are no photos of a kind that training needs")
+            raise DataError("there are no photos of a kind that training needs")
         self._photos = photos
         count = Counter(photo.repository for photo in photos)
         weight = np.array([count[photo.repository] ** -0.5 for photo in photos])

@@ -106,7 +106,8 @@ class Stream:
         if "identities" in constant:
             self._options = replace(self._options, identities=range(1))
         backgrounds = 1500 if pool > 4000 else 300
-        self.studio = Studio(device, backgrounds, constant)
+        cuts = photos.backgrounds(2 * backgrounds) if photos else []
+        self.studio = Studio(device, backgrounds, constant, cuts)
         self._pairs: tuple[int, Pairs] | None = None
         self._chunk: tuple[tuple[int, int, bool], Rendered] | None = None
 
@@ -149,7 +150,7 @@ class Stream:
         number, place = divmod(first // samples_a_render, self._chunk_size * self._uses)
         key = (number, self.size, stage.only_right)
         if self._chunk is None or self._chunk[0] != key:
-            start = number * self._chunk_size * self._uses * samples_a_render
+            start = number * self._chunk_size
             made = self._render(self._draws(3, number), stage, start, self._chunk_size)
             self._chunk = (key, made)
         rgb, targets = self._chunk[1]
@@ -160,6 +161,7 @@ class Stream:
         return rgb[rows], {k: v[rows] for k, v in targets.items()}
 
     def _render(self, draws: Draws, stage: Stage, first: int, n: int) -> Rendered:
+        """Renders `first` to `first + n` of all that are made."""
         rendered = n if stage.only_right else n // 2
         pairs = self._pairs_for(first // (self._pool * _REUSE))
         chosen = pairs[draws.integers(len(pairs), rendered)]

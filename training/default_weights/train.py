@@ -283,6 +283,11 @@ def add_stream_options(
     )
     parser.add_argument("--pool", type=int, default=1024, help="pairs of hands made at a time")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def add_course_options(parser: argparse.ArgumentParser) -> None:
+    """What a course begins from and shows besides fresh renders of full size."""
     parser.add_argument(
         "--photos", type=Path, nargs="+", default=[], metavar="FOLDER", help="labelled real photos"
     )
@@ -296,7 +301,6 @@ def add_stream_options(
     )
     parser.add_argument("--rate", type=float, default=RATE, help="highest learning rate")
     parser.add_argument("--start-from", type=Path, metavar="FILE", help="finished weights")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
 
 
 def make_stream(part: str, o: argparse.Namespace) -> Stream:
@@ -322,6 +326,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--samples", type=int, help="to show in all; without it, --minutes decide")
     add_stream_options(parser)
+    add_course_options(parser)
     parser.add_argument("--minutes", type=float, help="stop after so long")
     args = parser.parse_args(arguments)
     if args.samples is None and args.minutes is None:
@@ -335,9 +340,7 @@ def main(arguments: list[str] | None = None) -> int:
         stream = make_stream(args.part, args)
         minutes = math.inf if args.minutes is None else args.minutes
         o = args
-        train(
-            state, stream, o.samples, o.batch, o.steps_a_render, minutes, coarse=o.coarse
-        )
+        train(state, stream, o.samples, o.batch, o.steps_a_render, minutes, coarse=o.coarse)
 
     return flags.run_command(run)
 

@@ -73,7 +73,7 @@ def read_json(path: Path) -> Any:
         with path.open(encoding="utf-8") as file:
             return json.load(file)
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; {VERSION}, see docs/data.md") from error
+        raise DataError(f"{path}: no such file; {VERSION}, see docs/training.md") from error
     except (ValueError, OSError, RecursionError) as error:
         raise DataError(f"{path}: damaged ({error}); download it again") from error
 
@@ -193,7 +193,7 @@ def _stream(path: Path, kind: str) -> Iterator[Any]:
         with path.open("rb") as file:
             yield from ijson.items(file, f"{kind}.item", use_float=True)
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; {VERSION}, see docs/data.md") from error
+        raise DataError(f"{path}: no such file; {VERSION}, see docs/training.md") from error
     # ValueError and OverflowError: of numbers that are none, or too large.
     except (ijson.JSONError, OSError, ValueError, OverflowError, RecursionError) as error:
         raise DataError(f"{path}: damaged ({_one_line(error)}); download it again") from error

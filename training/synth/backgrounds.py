@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Backgrounds for a batch: random windows of a pool of procedural pictures, recoloured."""
+"""Backgrounds for a batch: random windows of a pool of pictures, recoloured."""
 
 import math
+from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,11 +17,20 @@ _POOL_SEED = 20_260_101
 
 
 class Backgrounds:
-    """A pool of pictures on a device; every picture drawn from it is another one."""
+    """A pool of pictures on a device; every picture drawn from it is another one.
 
-    def __init__(self, device: torch.device, count: int) -> None:
+    Args:
+        device: where it is.
+        count: procedural pictures.
+        photos: (H, W, 3) uint8 each, real ones without hands that are in the pool, too.
+    """
+
+    def __init__(self, device: torch.device, count: int, photos: Sequence[np.ndarray] = ()) -> None:
         rng = np.random.default_rng(_POOL_SEED)
-        pool = np.stack([random_background(rng, _SIDE, _SIDE) for _ in range(count)])
+        made = [random_background(rng, _SIDE, _SIDE) for _ in range(count)]
+        size = (_SIDE, _SIDE)
+        made += [cv2.resize(photo, size, interpolation=cv2.INTER_AREA) for photo in photos]
+        pool = np.stack(made)
         self._pool = torch.from_numpy(pool).permute(0, 3, 1, 2).to(device)
 
     def draw(self, draws: Draws, n: int, width: int, height: int) -> Tensor:

@@ -15,6 +15,7 @@ from training.synth import contact
 from training.synth.clasp import tighten
 from training.synth.draws import Draws
 from training.synth.hand_model import Arms, HandModel, Poses, Shapes
+from training.synth.pinch import pinched
 from training.synth.pose import random_poses
 from training.synth.rotations import apply, axis_angle, frame, unit
 
@@ -91,9 +92,19 @@ def random_pairs(draws: Draws, model: HandModel, n: int, options: PairOptions) -
     return pairs
 
 
+#: Share of hands whose thumb touches another fingertip.
+_PINCHING = 0.22
+
+
 def bent_arms(draws: Draws, model: HandModel, shapes: Shapes) -> tuple[Arms, Poses]:
     """Right arms in random poses that do not cut themselves, in the canonical frame."""
     poses = random_poses(draws, len(shapes.joints))
+    pinching = draws.chance(_PINCHING, len(shapes.joints)).nonzero()[:, 0]
+    if len(pinching):
+        some = Poses(*(getattr(poses, name)[pinching] for name in vars(poses)))
+        some = pinched(draws, model, shapes[pinching], some)
+        for name in vars(poses):
+            getattr(poses, name)[pinching] = getattr(some, name)
     arms = model.pose(shapes, poses)
     for _ in range(12):
         bad = contact.self_penetration(arms.joints, shapes.size_m) > SELF_PENETRATION_M

@@ -2,6 +2,7 @@
 """Pictures of hands with their truth, in batches: close-ups of hands, and frames of people."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,6 +99,7 @@ class Studio:
         device: draws there.
         backgrounds: size of their pool.
         constant: of `VARIED` what is the same in all pictures, to learn what its variety is worth.
+        photos: real pictures without hands for the backgrounds' pool, (H, W, 3) uint8 each.
     """
 
     def __init__(
@@ -105,12 +107,13 @@ class Studio:
         device: str | torch.device = "cpu",
         backgrounds: int = 300,
         constant: frozenset[str] = frozenset(),
+        photos: Sequence[np.ndarray] = (),
     ) -> None:
         self.device = torch.device(device)
         self._constant = constant
         self.model = HandModel(self.device)
         self.meshes = MeshMaker(self.model, self.device)
-        self._backgrounds = Backgrounds(self.device, backgrounds)
+        self._backgrounds = Backgrounds(self.device, backgrounds, photos)
 
     @torch.no_grad()
     def close_ups(self, draws: Draws, pairs: Pairs, size: int, options: CloseUps) -> Pictures:

@@ -6,11 +6,12 @@ import torch
 
 from digit_core.weights import load_networks
 from training.default_weights import __main__ as command
-from training.default_weights import stream as streams
+from training.default_weights.stream import SIZES
 
 
 def test_legs_and_stops_on_the_way_to_a_weights_file(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(streams, "POSE_SIZE", 96)
+    monkeypatch.setitem(SIZES, "pose", 96)
+    monkeypatch.setitem(SIZES, "detector", 96)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     small = ["--batch", "4", "--pool", "4", "--crops", "8", "--frames", "1", "--device", "cpu"]
