@@ -169,7 +169,7 @@ def test_the_storage_is_the_one_that_was_asked_for(run):
 
 
 def test_no_option_is_left_out():
-    options = {name for name in vars(command._parser().parse_args(["in", "out"]))}
+    options = set(vars(command._parser().parse_args(["in", "out"])))
     assert options - {"input", "output"} == {*CHANGES, *REFUSED, "image", "storage"}
 
 
