@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recordings: read, answered, written, interrupted, broken; real bags through the real network."""
 
+import os
+import pickle
 import re
 import signal
+import struct
+import subprocess
+import zlib
 from array import array
 from pathlib import Path
 
@@ -151,6 +156,86 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_bag(
     now = int(second.wait_for(r"(\d+) of them now").group(1))
     assert 0 < now < FRAMES - 2
     assert read(output) == read(whole)
+
+
+class Mark:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def framed(*contents):
+    """A journal of these frames, each with the checksum that it ought to have."""
+    return b"".join(struct.pack("<II", len(c), zlib.crc32(c)) + c for c in contents)
+
+
+def split(journal):
+    """The contents of a journal's frames."""
+    found = []
+    while journal:
+        (length,) = struct.unpack_from("<I", journal)
+        found.append(journal[8 : 8 + length])
+        journal = journal[8 + length :]
+    return found
+
+
+def pickled(key, record, mark):
+    return framed(pickle.dumps(Mark(mark)))
+
+
+def pickled_record(key, record, mark):
+    return framed(key, pickle.dumps(Mark(mark)))
+
+
+def damaged_key(key, record, mark):
+    return framed(key[:-1], record)
+
+
+def damaged_record(key, record, mark):
+    return framed(key, record[1:])
+
+
+def damaged_state(key, record, mark):
+    return framed(key, record.replace(b'"swaps": 0', b'"swaps": {}', 1))
+
+
+@pytest.mark.parametrize(
+    "spoil", [pickled, pickled_record, damaged_key, damaged_record, damaged_state]
+)
+def test_a_journal_that_is_none_is_refused_in_one_sentence_and_runs_no_code(
+    small_recording, capsys, tmp_path, spoil
+):
+    recording, key, record = small_recording
+    output, mark = tmp_path / "out", tmp_path / "mark"
+    journal = tmp_path / "out.part" / "journal"
+    journal.parent.mkdir()
+    spoilt = spoil(key, record, mark)
+    journal.write_bytes(spoilt)
+    assert bag([str(recording), str(output)]) == 1
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith(f"bag: {journal}: is no journal of this program's (")
+    assert said.endswith("); delete it to begin anew")
+    assert journal.read_bytes() == spoilt and not output.exists() and not mark.exists()
+    journal.write_bytes(framed(key, record))
+    assert bag([str(recording), str(output)]) == 0
+
+
+@pytest.fixture(scope="module")
+def small_recording(tmp_path_factory):
+    """Two images, and the key and the first record of their journal."""
+    folder = tmp_path_factory.mktemp("small")
+    images = [image_from_array(p, "rgb8", header(n)) for n, p in enumerate(frames(2))]
+    rows = [("/cam/image_raw", log_ns(image), image) for image in images]
+    recording = write(folder / "small", rows)
+    # The journal fits into 1 MB, the bag does not.
+    command = f"ulimit -f 1000; exec python -m digit_ros.bag {recording} {folder / 'out'}"
+    assert subprocess.run(["bash", "-c", command], check=False).returncode == 1
+    key, record, _ = split((folder / "out.part" / "journal").read_bytes())
+    return recording, key, record
 
 
 def test_interrupted_it_says_so(recording, start_process, wait_until, tmp_path):

@@ -2,6 +2,7 @@
 """One camera's pipeline without a node: messages in, the real network, messages out."""
 
 import json
+import sys
 from array import array
 from dataclasses import replace
 from pathlib import Path
@@ -99,6 +100,11 @@ def wall(metres, stamp_s, frame_id="eye"):
     message = Image(height=480, width=640, encoding="16UC1", step=1280, header=header(stamp_s))
     message.data, message.header.frame_id = array("B", values.tobytes()), frame_id
     return message
+
+
+def test_it_needs_no_rclpy(start_process):
+    program = "import digit_ros.camera_pipeline, sys; sys.exit('rclpy' in sys.modules)"
+    assert start_process(sys.executable, "-c", program).wait(150) == 0
 
 
 def test_messages_in_messages_out(bench, estimator, pictures):

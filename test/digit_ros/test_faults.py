@@ -102,7 +102,7 @@ def test_a_device_short_of_memory(start_process, weights, make_camera, ears, tmp
     cameras = [make_camera(RELIABLE, name) for name in ("one", "other")]
     node = start_process(
         sys.executable, PROGRAMS / "short_of_memory.py", "--ros-args",
-        "-p", f"weights:={weights}", "-p", "cameras:=[one, other]",
+        "-p", f"weights:={weights}", "-p", "cameras:=[one, other]", "-p", "precision:=fp32",
         env={"SHORT_OF_MEMORY": str(short)},
     )  # fmt: skip
 
@@ -130,6 +130,16 @@ def test_a_device_short_of_memory(start_process, weights, make_camera, ears, tmp
     short.unlink()
     said("Hz out of")
     assert node.running and "Traceback" not in node.output
+    assert "loading on None in fp32" in node.output and "loading on cpu in fp32" in node.output
+
+
+def test_the_fallback_of_a_device_in_fp16_is_loaded_all_the_same(weights):
+    """A CPU does not compute in fp16."""
+    from digit_ros.loading import load_cpu_estimator
+    from digit_ros.parameters import Parameters
+
+    estimator = load_cpu_estimator(Parameters(weights=str(weights), precision="fp16"))
+    assert estimator.networks.device.type == "cpu"
 
 
 def test_memory_for_one_image_at_a_time(monkeypatch):

@@ -16,8 +16,14 @@ from digit_ros import oom_fallback
 from digit_ros.digit_node import main
 
 SHORT = Path(os.environ["SHORT_OF_MEMORY"])
-whole = DigitEstimator.run
+whole, load = DigitEstimator.run, DigitEstimator.load
 first: list[DigitEstimator] = []
+
+
+def loaded(weights=None, device=None, **given):
+    """Says what is loaded."""
+    print(f"loading on {device} in {given['precision']}", flush=True)
+    return load(weights, device, **given)
 
 
 def run(self, jobs):
@@ -28,6 +34,6 @@ def run(self, jobs):
     return whole(self, jobs)
 
 
-DigitEstimator.run = run
+DigitEstimator.run, DigitEstimator.load = run, loaded
 oom_fallback.RETRY_S = 1.0
 sys.exit(main())
