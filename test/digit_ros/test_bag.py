@@ -137,6 +137,8 @@ def test_answers_are_the_trackers_and_tf_is_the_wrists(recording, whole):
     assert max(max(m.data) for m in labels[:3]) > 0
 
 
+# Torch takes its time to start on a busy machine.
+@pytest.mark.timeout(900)
 def test_killed_in_the_middle_it_goes_on_to_the_same_bag(
     recording, whole, start_process, wait_until, tmp_path
 ):
@@ -145,14 +147,14 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_bag(
     command += ["--topics", "skeleton_raw", "segmentation"]
     journal = tmp_path / "again.part" / "journal"
     process = start_process(*command)
-    wait_until(lambda: journal.exists() and journal.stat().st_size > 1_000_000, 120, "five images")
+    wait_until(lambda: journal.exists() and journal.stat().st_size > 1_000_000, 250, "five images")
     process._popen.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL and not output.exists()
     with journal.open("ab") as file:
         # A record that was being written, and what a power cut leaves.
         file.write(journal.read_bytes()[-100_000:-50] + bytes(500))
     second = start_process(*command)
-    assert second.wait(120) == 0
+    assert second.wait(250) == 0
     now = int(second.wait_for(r"(\d+) of them now").group(1))
     assert 0 < now < FRAMES - 2
     assert read(output) == read(whole)
