@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from digit_core.estimator import DigitEstimator
     from digit_core.hands import DepthSource, Hand, Intrinsics, TwoHands
     from digit_core.network.checkpoint import CheckpointError
+    from digit_core.request import ImageRequest
     from digit_core.settings import Settings
+    from digit_core.track_state import TrackState
     from digit_core.tracker import Tracker
     from digit_core.weights import load_model
 
@@ -30,8 +32,10 @@ __all__ = [
     "DepthSource",
     "DigitEstimator",
     "Hand",
+    "ImageRequest",
     "Intrinsics",
     "Settings",
+    "TrackState",
     "Tracker",
     "TwoHands",
     "draw_hands",
@@ -46,7 +50,9 @@ _MODULES = {
     "DigitEstimator": "digit_core.estimator",
     "Hand": "digit_core.hands",
     "Intrinsics": "digit_core.hands",
+    "ImageRequest": "digit_core.request",
     "Settings": "digit_core.settings",
+    "TrackState": "digit_core.track_state",
     "Tracker": "digit_core.tracker",
     "TwoHands": "digit_core.hands",
     "draw_hands": "digit_core.draw",

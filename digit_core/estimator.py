@@ -4,6 +4,8 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,28 +13,20 @@ import torch
 from digit_core.camera import Camera
 from digit_core.decode import Reading, unpack
 from digit_core.detection import detect
-from digit_core.frame import DepthGiver, Frame, check_input
 from digit_core.hand_size import HandScale
 from digit_core.hands import TwoHands
+from digit_core.image_state import ImageState
+from digit_core.pair import MOST_LOOKS
+from digit_core.request import ImageRequest
 from digit_core.runtime import DetectorRuntime, PoseRuntime
 from digit_core.settings import Settings
+from digit_core.track_state import TrackState
 from digit_core.tracker import Tracker
 from digit_core.weights import Networks, PathLike, load_networks
 
-#: tracker, image, camera or None, stamp in seconds or None; optionally boxes or None, and then
-#: what gives a depth image.
-Job = (
-    tuple[Tracker, np.ndarray, Camera | None, float | None]
-    | tuple[Tracker, np.ndarray, Camera | None, float | None, Sequence[np.ndarray] | None]
-    | tuple[
-        Tracker,
-        np.ndarray,
-        Camera | None,
-        float | None,
-        Sequence[np.ndarray] | None,
-        DepthGiver | None,
-    ]
-)
+#: tracker, image, camera or None, stamp in seconds or None; then boxes and depth where they are
+#: wanted, all as `ImageRequest` has them.
+Job = tuple[Any, ...]
 
 
 class DigitEstimator:
@@ -106,8 +100,9 @@ class DigitEstimator:
         Raises:
             ValueError: the image or the camera cannot be used; the sentence says why.
         """
-        frame = Frame(image, camera, self.settings, self.scale, given=boxes)
-        return self._run([frame])[0]
+        # There is no image before it to filter with.
+        alone = TrackState(replace(self.settings, smooth=False), self.scale, MOST_LOOKS)
+        return self.run([(alone, ImageRequest(image, camera, boxes=boxes))])[0]
 
     def tracker(
         self, settings: Settings | None = None, hand_size_m: float | None = None
@@ -116,7 +111,7 @@ class DigitEstimator:
         scale = self.scale
         if hand_size_m is not None:
             scale = HandScale.of(hand_size_m, self.networks.hand_size_m)
-        return Tracker(self, settings or self.settings, scale)
+        return Tracker(self.run, TrackState(settings or self.settings, scale))
 
     def batch(self, jobs: Sequence[Job]) -> list[TwoHands]:
         """Take one image of each of several streams through the networks together.
@@ -131,15 +126,27 @@ class DigitEstimator:
         Raises:
             ValueError: an image or a camera cannot be used; no tracker has then moved on.
         """
-        if len({id(job[0]) for job in jobs}) != len(jobs):
-            raise ValueError("batch: a tracker stands in it twice; one image of each stream a time")
-        for job in jobs:
-            check_input(job[1], job[2])
-        frames = []
-        for track, image, camera, stamp_s, *rest in jobs:
-            scale = track.known_scale
-            frames.append(Frame(image, camera, track.settings, scale, track, stamp_s, *rest))
-        return self._run(frames)
+        return self.run([(track.state, ImageRequest(*rest)) for track, *rest in jobs])
+
+    @torch.inference_mode()
+    def run(self, jobs: Sequence[tuple[TrackState, ImageRequest]]) -> list[TwoHands]:
+        """Take one image of each of several streams through the networks together.
+
+        Args:
+            jobs: each stream's state, which is updated in place, and its image; each state once.
+
+        Returns:
+            One result a job, in order.
+
+        Raises:
+            ValueError: an image or a camera cannot be used, or a state stands in it twice; no
+                state has then moved on.
+        """
+        if len({id(state) for state, _ in jobs}) != len(jobs):
+            raise ValueError("jobs: a stream stands in them twice; expected one image of each")
+        for _, request in jobs:
+            request.check()
+        return self._run([ImageState(state, request) for state, request in jobs])
 
     def warm_up(self) -> None:
         """Run both networks once, so that the first image does not pay for their set-up.
@@ -150,8 +157,7 @@ class DigitEstimator:
         self(image)
         self(image, boxes=[np.array([0, 0, 64, 64])])
 
-    @torch.inference_mode()
-    def _run(self, frames: Sequence[Frame]) -> list[TwoHands]:
+    def _run(self, frames: Sequence[ImageState]) -> list[TwoHands]:
         with _timed(frames, "total"):
             self._detect([f for f in frames if f.wants_detection])
             self._look(frames)
@@ -159,7 +165,7 @@ class DigitEstimator:
             with _timed(frames, "lift"):
                 return [frame.finish() for frame in frames]
 
-    def _detect(self, frames: Sequence[Frame]) -> None:
+    def _detect(self, frames: Sequence[ImageState]) -> None:
         if not frames:
             return
         # All frames of a batch share the lowest threshold; each keeps its own after.
@@ -170,7 +176,7 @@ class DigitEstimator:
             least = frame.settings.detection_threshold
             frame.take_detections([d for d in detections if d.score >= least])
 
-    def _look(self, frames: Sequence[Frame]) -> None:
+    def _look(self, frames: Sequence[ImageState]) -> None:
         frames = [f for f in frames if f.looks]
         if not frames:
             return
@@ -178,7 +184,7 @@ class DigitEstimator:
         for frame in frames:
             frame.take_readings([(look, next(readings)) for look in frame.looks])
 
-    def _read(self, frames: Sequence[Frame]) -> Iterator[Reading]:
+    def _read(self, frames: Sequence[ImageState]) -> Iterator[Reading]:
         """All looks of all frames through the network in one batch, in order."""
         crops = [[look.crop for look in f.looks] for f in frames]
         if self._pose.cuts:
@@ -196,7 +202,7 @@ class DigitEstimator:
 
 
 @contextmanager
-def _timed(frames: Sequence[Frame], stage: str) -> Iterator[None]:
+def _timed(frames: Sequence[ImageState], stage: str) -> Iterator[None]:
     """Add the time that a stage takes, for all frames together, to each one's timings."""
     start = time.perf_counter()
     yield

@@ -6,9 +6,13 @@ input in interactive systems", CHI 2012, https://doi.org/10.1145/2207676.2208639
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from digit_core.plain import array_of, number_of, plain
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,33 @@ class OneEuro:
         self._stamp_s = stamp_s
         assert self._value is not None
         return self._value
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is remembered, as plain numbers; a row that is not finite is told by None."""
+        if self._value is None:
+            return {"stamp_s": None}
+        return {
+            "stamp_s": self._stamp_s,
+            "value": plain(self._value),
+            "raw": plain(self._raw),
+            "speed": plain(self._speed),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], shape: tuple[int, ...]) -> "OneEuro":
+        """The filter of arrays of a shape that `to_dict` told.
+
+        Raises:
+            ValueError, KeyError: the values are not those of such a filter.
+        """
+        made = cls()
+        if values["stamp_s"] is None:
+            return made
+        made._stamp_s = number_of(values["stamp_s"], "stamp_s")
+        made._value = array_of(values["value"], shape, "value")
+        made._raw = array_of(values["raw"], shape, "raw")
+        made._speed = array_of(values["speed"], shape, "speed")
+        return made
 
     def _advance(
         self, value: np.ndarray, dt: float, settings: OneEuroSettings, unit: float

@@ -5,6 +5,7 @@ The way from bytes to numbers is the same everywhere; OpenVINO compiles it in tw
 `Heads`; on CUDA crops are cut on the card, and a graph replays all from the frame to the numbers.
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -76,6 +77,9 @@ class PoseRuntime:
         compiled = self.engine == "openvino"
         self.network = prepare(network, torch.float32 if compiled else self.dtype)
         if isinstance(self.network, DigitLite):
+            # A network without norms comes back itself, and is the caller's: its layers are shared,
+            # what is set here is not.
+            self.network = copy.copy(self.network)
             self.network.upsample_parts = False  # `segmentation.paint` does, for who wants them
         self._chain: OpenVinoChain | None = None
         if compiled:
@@ -139,7 +143,10 @@ class DetectorRuntime:
 
     @torch.inference_mode()
     def __call__(self, frames: np.ndarray) -> np.ndarray:
-        """`digit_core.detection.detector_maps` (B, 5, S/8, S/8) of frames (B, S, S, 3) uint8."""
+        """`digit_core.detection.detector_maps` (B, 5, h, w) of frames (B, H, W, 3) uint8.
+
+        H and W are `network.detector.DETECTOR_SIZE`, h and w an eighth of it.
+        """
         if self._chain is not None:
             return self._chain(frames)[0]
         return self._step(frames)[0]
@@ -183,7 +190,7 @@ class _Answer(nn.Module):
 
 
 class _DetectorMaps(nn.Module):
-    """Letterboxed frames (B, S, S, 3) uint8 to the maps that detections are read from."""
+    """Letterboxed frames (B, H, W, 3) uint8 to the maps that detections are read from."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

@@ -2,10 +2,13 @@
 """The size of a person's hands, learned over time where a depth image tells how far they are."""
 
 import math
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
 
 from digit_core.depth import RootDepth
 from digit_core.hand_size import STATED_SIZE_SIGMA_M, HandScale
+from digit_core.plain import number_of, plain
 
 #: Frames are alike: so many of them say as much as one that is independent.
 _ALIKE = 15.0
@@ -36,6 +39,31 @@ class SizeLearner:
         return replace(
             self._given, size_m=self._size_m, sigma_m=max(self._sigma_m, STATED_SIZE_SIGMA_M)
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was learned, as plain numbers."""
+        return {
+            "size_m": plain(self._size_m),
+            "sigma_m": plain(self._sigma_m),
+            "given": asdict(self._given) if self._given else None,
+            "known": self._known,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "SizeLearner":
+        """The learner that `to_dict` told.
+
+        Raises:
+            ValueError, KeyError, TypeError: the values are not those of a learner.
+        """
+        made = cls()
+        given = values["given"]
+        made._given = None if given is None else HandScale(**given)
+        made._size_m = number_of(values["size_m"], "size_m")
+        made._sigma_m = number_of(values["sigma_m"], "sigma_m")
+        made._known = bool(values["known"])
+        _ = made.scale  # HandScale refuses sizes that cannot be
+        return made
 
     def compare(
         self, by_size: RootDepth, by_image: RootDepth, scale: HandScale, given: HandScale

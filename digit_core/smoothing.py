@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The time filter of one hand: pixels, relative depths and the wrist's depth."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from digit_core.hand_size import HandScale
 from digit_core.measurement import Measurement
 from digit_core.one_euro import OneEuro
 from digit_core.settings import Settings
+from digit_core.skeleton import NUM_JOINTS
 
 
 class HandFilter:
@@ -37,3 +40,24 @@ class HandFilter:
             return None
         value = self._wrist(np.array([depth.depth_m]), stamp_s, settings.depth_filter, scale.size_m)
         return replace(depth, depth_m=float(value[0]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is remembered, as plain numbers."""
+        return {
+            "pixels": self._pixels.to_dict(),
+            "relative": self._relative.to_dict(),
+            "wrist": self._wrist.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "HandFilter":
+        """The filter that `to_dict` told.
+
+        Raises:
+            ValueError, KeyError: the values are not those of a filter.
+        """
+        made = cls()
+        made._pixels = OneEuro.from_dict(values["pixels"], (NUM_JOINTS, 2))
+        made._relative = OneEuro.from_dict(values["relative"], (NUM_JOINTS, 1))
+        made._wrist = OneEuro.from_dict(values["wrist"], (1,))
+        return made

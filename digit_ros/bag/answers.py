@@ -10,6 +10,7 @@ from tf2_msgs.msg import TFMessage
 
 from digit_core.estimator import DigitEstimator
 from digit_core.printable import printable
+from digit_core.track_state import TrackState
 from digit_ros.bag.input import CameraTopics
 from digit_ros.bag.journal import Record
 from digit_ros.bag.types import cdr, type_name
@@ -59,7 +60,7 @@ class CameraAnswers:
 
     def resume(self, record: Record) -> None:
         """Go on after the record of an earlier run."""
-        vars(self._tracker).update(record.state["tracker"])
+        self._tracker.state = TrackState.from_dict(record.state["tracker"])
         vars(self._hold).update(record.state["hold"])
         self._labelled = True
 
@@ -79,9 +80,7 @@ class CameraAnswers:
             messages = [*self._messages(self._answer(data)), *messages]
         except BadImage as error:
             fault = printable(str(error))
-        # The estimator is not the tracker's own, and is there anew in a later run.
-        tracker = {k: v for k, v in vars(self._tracker).items() if k != "_estimator"}
-        state = {"tracker": tracker, "hold": vars(self._hold)}
+        state = {"tracker": self._tracker.state.to_dict(), "hold": vars(self._hold)}
         return Record(self.topics.image, messages, state, fault)
 
     def _answer(self, data: bytes) -> Answer:

@@ -11,13 +11,14 @@ from torch import nn
 
 from digit_core.camera import Camera
 from digit_core.estimator import DigitEstimator
-from digit_core.network.detector import DETECTOR_SIZE, STRIDE, DetectorOutput
+from digit_core.network.detector import DETECTOR_SIZE, STRIDE, UNIT_SIDE_PX, DetectorOutput
 from digit_core.network.output import DigitOutput
 from digit_core.settings import Settings
 from digit_core.skeleton import NUM_JOINTS, network_from_public
 from digit_core.weights import Networks
 
-_CELLS = DETECTOR_SIZE // STRIDE
+#: Of the detector's maps, along each side.
+CELLS = DETECTOR_SIZE // STRIDE
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ class PaintedDetector(nn.Module):
 
     def forward(self, images: torch.Tensor) -> DetectorOutput:
         self.calls += 1
-        scores, boxes = np.full((1, _CELLS, _CELLS), -8.0), np.zeros((3, _CELLS, _CELLS))
+        scores, boxes = np.full((1, CELLS, CELLS), -8.0), np.zeros((3, CELLS, CELLS))
         for side in self.scene.hands:
             if side in self.scene.detector:
                 self.paint(side, scores, boxes)
@@ -170,10 +171,10 @@ class PaintedDetector(nn.Module):
         points = (self.scene.pixels(side) + 0.5) * scale - 0.5 + offset
         low, high = points.min(axis=0), points.max(axis=0)
         center = (low + high) / 2
-        column, row = np.clip((center / 8).astype(int), 0, _CELLS - 1)
+        column, row = np.clip((center / STRIDE).astype(int), 0, CELLS - 1)
         scores[0, row, column] = self.scene.detector[side]
-        boxes[:2, row, column] = center / 8 - 0.5 - (column, row)
-        boxes[2, row, column] = np.log((high - low).max() / 32)
+        boxes[:2, row, column] = center / STRIDE - 0.5 - (column, row)
+        boxes[2, row, column] = np.log((high - low).max() / UNIT_SIDE_PX)
 
 
 class Watched(DigitEstimator):

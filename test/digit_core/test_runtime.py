@@ -19,8 +19,9 @@ from digit_core import openvino_chain
 from digit_core.decode import pack
 from digit_core.detection import detector_maps
 from digit_core.network.detector import DETECTOR_SIZE
-from digit_core.network.lite import enlarged
+from digit_core.network.lite import DigitLite, enlarged
 from digit_core.network.output import DigitOutput
+from digit_core.precision import fold_norms, prepare
 from digit_core.runtime import DetectorRuntime, PoseRuntime, engine_of
 from digit_core.segmentation import LABELS
 from digit_core.weights import load_networks
@@ -39,15 +40,15 @@ def networks():
     }
 
 
+def frames_of(patches):
+    """Patches at the detector's size."""
+    return np.stack([cv2.resize(patch, (DETECTOR_SIZE, DETECTOR_SIZE)) for patch in patches])
+
+
 @pytest.fixture(scope="module")
 def patches():
     pictures = torch.cat([image("a"), image("b")]).permute(0, 2, 3, 1)
     return (pictures * 255).round().to(torch.uint8).numpy()
-
-
-def detector_frames(patches: np.ndarray) -> np.ndarray:
-    """Patches at the detector's size."""
-    return np.stack([cv2.resize(p, (DETECTOR_SIZE, DETECTOR_SIZE)) for p in patches])
 
 
 def plain(network: nn.Module, patches: np.ndarray) -> DigitOutput:
@@ -82,13 +83,24 @@ def close(found, expected):
     np.testing.assert_allclose(found, expected, rtol=0, atol=bound)
 
 
+def test_the_caller_s_network_stays_as_it_is(patches, engine):
+    """One without batch norms is not copied by `prepare`."""
+    network = fold_norms(DigitLite().eval())
+    assert prepare(network) is network and network.upsample_parts
+    before = plain(network, patches).part_logits
+    _, parts = PoseRuntime(network, CPU, "fp32", engine=engine)(patches)
+    assert network.upsample_parts
+    assert torch.equal(plain(network, patches).part_logits, before)
+    assert parts.shape[-1] < before.shape[-1]
+
+
 def test_batches_of_every_size(networks, engine):
     """OpenVINO runs pairs and a rest; no answer is written over by the next."""
     patches = np.random.default_rng(0).integers(0, 256, (5, 256, 256, 3), dtype=np.uint8)
     runtime = PoseRuntime(networks["digit-lite"], CPU, "fp32", engine=engine)
     detector = DetectorRuntime(networks["detector"], CPU, engine)
     numbers, parts = runtime(patches)
-    frames = detector_frames(patches)
+    frames = frames_of(patches)
     maps = detector(frames)
     assert (len(numbers), len(parts), len(maps)) == (5, 5, 5)
     for i in range(5):
@@ -159,7 +171,7 @@ def test_a_runtime_that_nobody_needs_is_gone_at_once(networks, engine):
 
 
 def test_detector_equals_plain(networks, patches, engine):
-    frames = detector_frames(patches)
+    frames = frames_of(patches)
     images = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
         expected = detector_maps(networks["detector"](images)).numpy()
