@@ -70,7 +70,8 @@ class ImageState:
         """Decide which hands the looks showed; a second look is joined with the first."""
         if self.seen:
             seen = [(look, joined(self.seen, look, reading)) for look, reading in seen]
-        hands = resolve(seen, tracking.thresholds(self.track))
+        least = tracking.thresholds(self.track)
+        hands = resolve(seen, least, self.settings.presence_off)
         self.seen = tracking.keep_sides(self.track, hands)
 
     def look_again(self) -> bool:
