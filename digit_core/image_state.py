@@ -70,8 +70,7 @@ class ImageState:
         """Decide which hands the looks showed; a second look is joined with the first."""
         if self.seen:
             seen = [(look, joined(self.seen, look, reading)) for look, reading in seen]
-        least = tracking.thresholds(self.track)
-        hands = resolve(seen, least, self.settings.presence_off)
+        hands = resolve(seen, tracking.thresholds(self.track))
         self.seen = tracking.keep_sides(self.track, hands)
 
     def look_again(self) -> bool:

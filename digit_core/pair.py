@@ -133,28 +133,24 @@ def plan_again(sightings: Mapping[str, Sighting], margin: float = TOGETHER_MARGI
 
 
 def resolve(
-    seen: Sequence[tuple[Look, Reading]], thresholds: Mapping[str, float], partner: float = 1.0
+    seen: Sequence[tuple[Look, Reading]], thresholds: Mapping[str, float]
 ) -> dict[str, Sighting]:
     """Decide which hands the crops of one image show.
 
     Args:
         seen: each look with its reading.
         thresholds: least confidence, by side.
-        partner: least confidence of a second hand, beside one that is told: where one hand of a
-            person shows, the other one often does.
 
     Returns:
         At most one sighting a side, right first; no hand twice.
     """
-    second = {side: min(partner, least) for side, least in thresholds.items()}
-    found = [s for look, reading in seen for s in _in_crop(look, reading, second)]
+    found = [s for look, reading in seen for s in _in_crop(look, reading, thresholds)]
     found.sort(key=lambda s: (not s.expected, -s.weight * s.confidence))
-    first = next((s for s in found if s.confidence >= thresholds[s.side]), None)
-    if first is None:
+    if not found:
         return {}
-    found.remove(first)
-    for other in found:
-        if not _is_twin(first, other) and (pair := _of_two_sides(first, other, second)):
+    first = found[0]
+    for other in found[1:]:
+        if not _is_twin(first, other) and (pair := _of_two_sides(first, other, thresholds)):
             return {s.side: s for s in pair}
     return {first.side: first}
 

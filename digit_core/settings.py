@@ -15,8 +15,7 @@ class Settings:
         detection_threshold: least probability for the detector's boxes; the network decides
             afterwards, so it may be low.
         presence_on: confidence from which a new hand counts as there.
-        presence_off: confidence below which a followed hand counts as gone, and which a second
-            hand needs beside one that is told.
+        presence_off: confidence below which a followed hand counts as gone.
         min_joint_confidence: joints below are not valid.
         detect_every: frames between searches for the other hand while one is followed.
         max_gap_s: after so long without a frame nothing is followed any more, seconds.

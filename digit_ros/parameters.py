@@ -152,8 +152,7 @@ class Parameters:
     )
     presence_off: float = parameter(
         0.3,
-        "Confidence below which a tracked hand counts as lost, and which a second hand needs beside a "
-        "first one; at most presence_on.",
+        "Confidence below which a tracked hand counts as lost; at most presence_on.",
         number(0.01, 0.99),
         live=True,
     )

@@ -210,11 +210,3 @@ def test_a_blurred_hand_is_believed_less_than_a_sharp_one():
     told = [resolve([(look(0.0), r)], few)["right"] for r in (sharp, blurred)]
     assert told[0].confidence > 0.9 and told[1].confidence < 0.2
     assert resolve([(look(0.0), blurred)], ON) == {}
-
-
-def test_a_second_hand_needs_less_confidence_beside_one_that_is_told():
-    seen = [(look(3.0), reading(3.0, -3.0)), (look(-3.0), reading(-3.0, -0.2, left=hand_at(200)))]
-    assert set(resolve(seen, ON)) == {"right"}  # the left one's probability is 0.45
-    assert set(resolve(seen, ON, partner=0.4)) == {"right", "left"}
-    assert set(resolve(seen[1:], ON, partner=0.4)) == set()
-    assert set(resolve(seen, ON, partner=0.48)) == {"right"}
