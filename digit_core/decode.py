@@ -16,8 +16,8 @@ CELLS = 64
 PX_PER_CELL = PATCH // CELLS
 #: The 64 depth cells span this much around the wrist.
 DEPTH_SPAN_M = 0.4
-#: A joint's confidence is its heatmap's mass within so many cells of its mean: a tenth of the
-#: hand's box, whose longer side fills 64 / 1.25 cells of its crop.
+#: A joint's confidence is its heatmap's mass within so many cells of its mean: about a tenth of the
+#: hand's box, whose longer side fills 64 / 1.4 cells of its crop.
 WINDOW_CELLS = 5.0
 #: A difference between the wrists this near the end of its range is clipped, not measured.
 _ROOT_EDGE_CELLS = 1.5

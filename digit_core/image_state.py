@@ -22,15 +22,12 @@ from digit_core.lift import (
 from digit_core.measurement import Measurement, measure
 from digit_core.pair import Candidate, Look, Sighting, plan, plan_again, resolve
 from digit_core.request import ImageRequest
+from digit_core.second_look import joined
 from digit_core.segmentation import paint
 from digit_core.skeleton import SIDES
 from digit_core.track_state import TrackState
 
 _MOST_BOXES = 2
-#: Crops of one hand that overlap more show the network the same. On photos and rendered frames as
-#: many hands are right as with every second look; with none hands are told where none are twice as
-#: often, and sides of hands together are worse.
-_SAME_CROP_IOU = 0.6
 
 
 class ImageState:
@@ -70,22 +67,17 @@ class ImageState:
         self._add(tracking.new_candidates(self.track, detections))
 
     def take_readings(self, seen: Sequence[tuple[Look, Reading]]) -> None:
-        """Decide which hands the looks showed."""
+        """Decide which hands the looks showed; a second look is joined with the first."""
+        if self.seen:
+            seen = [(look, joined(self.seen, look, reading)) for look, reading in seen]
         hands = resolve(seen, tracking.thresholds(self.track))
         self.seen = tracking.keep_sides(self.track, hands)
 
     def look_again(self) -> bool:
-        """Plan a second look from the first one's joints, for hands newly found.
-
-        Not where it would show what has been read already; of hands that the picture's edge may
-        cut the first look alone is too easily sure.
-        """
+        """Plan a second look at hands newly found, from the first one's joints."""
         if not (self._fresh and self.seen):
             return False
-        read, again = self.looks, plan_again(self.seen, tracking.margin(self.track))
-        if all(any(_alike(new, old) for old in read) and self._inside(new) for new in again):
-            return False
-        self.looks = again
+        self.looks = plan_again(self.seen, tracking.margin(self.track))
         return True
 
     def finish(self) -> TwoHands:
@@ -156,11 +148,6 @@ class ImageState:
         box = boxes.mirror(hand.box, self._shape[1]).astype(np.float32)
         return replace(hand, joints_2d=joints, box=box)
 
-    def _inside(self, look: Look) -> bool:
-        x, y, side, _ = look.crop.box
-        height, width = self._shape
-        return bool(min(x, y) >= 0 and x + side <= width and y + side <= height)
-
     def _painter(self) -> Callable[[], np.ndarray]:
         shape, seen, mirrored = self._shape, list(self.seen.values()), self.settings.mirrored
 
@@ -187,8 +174,3 @@ class ImageState:
 
     def _plan(self) -> None:
         self.looks = plan(self._candidates, tracking.margin(self.track))
-
-
-def _alike(a: Look, b: Look) -> bool:
-    same_hands = len(a.candidates) == len(b.candidates)
-    return same_hands and boxes.iou(a.crop.box, b.crop.box) > _SAME_CROP_IOU

@@ -14,8 +14,8 @@ from digit_core.skeleton import SIDES
 
 #: So many places of an image are looked at, at most.
 MOST_LOOKS = 4
-#: Places newly found are looked at with more about them: their boxes are guesses.
-FIRST_LOOK_MARGIN = 1.35
+#: Two hands share one crop where one's square box, grown so much, reaches the other's box.
+TOGETHER_MARGIN = 1.25
 #: Two sets of joints nearer to each other than this share of a hand's box are one hand ...
 COINCIDENT = 0.25
 #: ... unless the network is this sure of both (palms together, seen from the side).
@@ -107,7 +107,7 @@ class Sighting:
         return np.concatenate([tight[:2] + (tight[2:] - side) / 2, [side, side]])
 
 
-def are_together(a: np.ndarray, b: np.ndarray, margin: float = MARGIN) -> bool:
+def are_together(a: np.ndarray, b: np.ndarray, margin: float = TOGETHER_MARGIN) -> bool:
     """Whether one of two boxes (4,), squared and grown by `margin`, would show the other."""
     return (
         boxes.overlap_area(boxes.square(a, margin), b) > 0
@@ -115,7 +115,7 @@ def are_together(a: np.ndarray, b: np.ndarray, margin: float = MARGIN) -> bool:
     )
 
 
-def plan(candidates: Sequence[Candidate], margin: float = MARGIN) -> list[Look]:
+def plan(candidates: Sequence[Candidate], margin: float = TOGETHER_MARGIN) -> list[Look]:
     """One crop for each candidate, or one around both where the two are together.
 
     Places newly found are looked at one by one: which of them are hands is not known yet.
@@ -124,12 +124,10 @@ def plan(candidates: Sequence[Candidate], margin: float = MARGIN) -> list[Look]:
     if known and are_together(candidates[0].box, candidates[1].box, margin):
         both = boxes.union(candidates[0].box, candidates[1].box)
         return [Look(Crop.around(both), tuple(candidates))]
-    return [
-        Look(Crop.around(c.box, MARGIN if c.side else FIRST_LOOK_MARGIN), (c,)) for c in candidates
-    ]
+    return [Look(Crop.around(c.box), (c,)) for c in candidates]
 
 
-def plan_again(sightings: Mapping[str, Sighting], margin: float = MARGIN) -> list[Look]:
+def plan_again(sightings: Mapping[str, Sighting], margin: float = TOGETHER_MARGIN) -> list[Look]:
     """The crops for a second look, from the joints of the first."""
     return plan([Candidate(s.box, s.side_logit, s.side) for s in sightings.values()], margin)
 

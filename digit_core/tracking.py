@@ -8,12 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from digit_core import boxes
-from digit_core.crop import MARGIN
 from digit_core.depth import RootDepth
 from digit_core.detection import SAME_HAND_IOU, Detection, choose
 from digit_core.hand_size import HandScale
 from digit_core.measurement import Measurement
-from digit_core.pair import Candidate, Sighting
+from digit_core.pair import TOGETHER_MARGIN, Candidate, Sighting
 from digit_core.skeleton import SIDES
 from digit_core.smoothing import HandFilter
 from digit_core.track_state import HeldHand, TrackState
@@ -49,7 +48,7 @@ def wants_detection(state: TrackState) -> bool:
 
 def margin(state: TrackState) -> float:
     """How far boxes grow to be looked at together."""
-    return PARTING_MARGIN if state.together else MARGIN
+    return PARTING_MARGIN if state.together else TOGETHER_MARGIN
 
 
 def thresholds(state: TrackState) -> dict[str, float]:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from digit_core import Camera, DepthSource, Settings
+from digit_core.crop import MARGIN
 from digit_core.hand_size import chain_length
-from digit_core.pair import FIRST_LOOK_MARGIN
 from digit_core.parts import Part
 
 
@@ -45,11 +45,11 @@ def test_two_hands_apart_are_two_crops_in_one_batch(apart, estimator_of, camera,
     estimator.scale = type(estimator.scale)(size_of(apart), 0.003, size_of(apart))
     hands = estimator(blank, camera)
     check(hands, apart)
-    # The detector's boxes are right: a second look would show the same.
-    assert estimator.networks.pose.batches == [2]
+    # Hands newly found are looked at twice.
+    assert estimator.networks.pose.batches == [2, 2]
     for side in ("right", "left"):
         tight = np.ptp(apart.pixels(side), axis=0).max()
-        assert getattr(hands, side).box[2] == pytest.approx(FIRST_LOOK_MARGIN * tight, rel=1e-4)
+        assert getattr(hands, side).box[2] == pytest.approx(MARGIN * tight, rel=1e-4)
 
 
 def test_the_second_look_mends_the_detector_s_box(apart, estimator_of, camera, blank):
@@ -65,13 +65,13 @@ def test_the_second_look_mends_the_detector_s_box(apart, estimator_of, camera, b
     hand = estimator(blank, camera).right
     assert estimator.networks.pose.batches == [2, 2]
     tight = np.ptp(apart.pixels("right"), axis=0).max()
-    assert hand.box[2] == pytest.approx(1.25 * tight, rel=1e-4)
+    assert hand.box[2] == pytest.approx(MARGIN * tight, rel=1e-4)
 
 
 def test_a_hand_at_the_picture_s_edge_is_always_looked_at_twice(made, estimator_of, camera, blank):
     hand = made.placed_hand("right", (-0.28, 0.05, 0.6), (10, 20, 5))
     scene = made.Scene(camera, right=hand)
-    crop = 1.25 * np.ptp(scene.pixels("right"), axis=0).max()
+    crop = MARGIN * np.ptp(scene.pixels("right"), axis=0).max()
     middle = (scene.pixels("right").min(axis=0) + scene.pixels("right").max(axis=0)) / 2
     assert 0 < middle[0] < crop / 2
     estimator = estimator_of(scene)
@@ -156,7 +156,7 @@ def test_segmentation_lies_on_the_hands_with_their_sides(apart, estimator_of, ca
         rows, columns = (labels == palm).nonzero()
         low, high = apart.pixels(side).min(axis=0), apart.pixels(side).max(axis=0)
         assert np.abs(np.array([columns.min(), rows.min()]) - low).max() < 3
-        assert np.abs(np.array([columns.max(), rows.max()]) - high).max() < 3
+        assert np.abs(np.array([columns.max(), rows.max()]) - high).max() < 3.5
 
 
 def test_segmentation_is_painted_once_and_only_when_asked(apart, estimator_of, camera, blank):

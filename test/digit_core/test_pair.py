@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from digit_core import boxes
-from digit_core.crop import Crop
+from digit_core.crop import MARGIN, Crop
 from digit_core.decode import Calibration, Reading
 from digit_core.pair import Candidate, Look, are_together, coincident, plan, resolve
 
@@ -50,13 +50,13 @@ def box(x: float, size: float = 100.0) -> np.ndarray:
 
 def test_hands_far_apart_get_a_crop_each():
     looks = plan([Candidate(box(0)), Candidate(box(400))])
-    assert [k.crop.side for k in looks] == [135, 135]
+    assert [k.crop.side for k in looks] == [140, 140]
     assert [k.crop.center_x for k in looks] == [50, 450]
 
 
 def test_hands_together_get_one_crop_around_both():
     (one,) = plan([Candidate(box(0), 4, "right"), Candidate(box(90), -4, "left")])
-    assert one.crop.center_x == 95 and one.crop.side == pytest.approx(190 * 1.25)
+    assert one.crop.center_x == 95 and one.crop.side == pytest.approx(190 * MARGIN)
     assert len(one.candidates) == 2
 
 
@@ -176,10 +176,10 @@ def test_answers_that_are_not_numbers_are_no_hands():
 def test_joints_that_collapse_do_not_shrink_the_next_crop():
     point = np.full((21, 2), 40.0) + hand_at(0, 0, 1)
     (s,) = resolve([(look(3.0), reading(3.0, -3.0, right=point))], ON).values()
-    assert s.box[2:].max() == pytest.approx(0.5 * 100 / 1.25)  # half of what was looked at
+    assert s.box[2:].max() == pytest.approx(0.5 * 100 / MARGIN)  # half of what was looked at
     assert np.abs(s.box[:2] + s.box[2:] / 2 - 40.5).max() < 0.6
     (s,) = resolve([(BOTH, reading(3.0, -3.0, right=point))], ON).values()
-    assert s.box[2:].max() == pytest.approx(0.2 * 100 / 1.25)
+    assert s.box[2:].max() == pytest.approx(0.2 * 100 / MARGIN)
     (s,) = resolve([(look(3.0), reading(3.0, -3.0, right=hand_at(0)))], ON).values()
     assert (s.box == boxes.tight(hand_at(0))).all()
 

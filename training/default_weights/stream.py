@@ -15,6 +15,7 @@ from torch import Tensor
 
 from digit_core.detection import GREY
 from digit_core.network.detector import DETECTOR_SIZE
+from training.default_weights.frame_edges import cut_by_frame
 from training.default_weights.photo_batches import PhotoBatches
 from training.default_weights.targets import detector_targets, pose_targets
 from training.synth import picture
@@ -132,7 +133,10 @@ class Stream:
         order = draws.some(1.0, n)
         batch = {"image": rgb, **targets}
         batch = {k: v[order] for k, v in batch.items()}
-        return {**batch, "image": self._seen(draws, batch["image"], resolutions)}
+        batch["image"] = self._seen(draws, batch["image"], resolutions)
+        if self._part == "pose" and self._faults:
+            cut_by_frame(draws, batch["image"], batch)
+        return batch
 
     def _photographed(self, first: int, n: int) -> Rendered:
         if self._photos is None:

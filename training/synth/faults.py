@@ -14,10 +14,10 @@ _BLUR = 9
 #: and most. Crops of small hands have few pixels of their own; whole frames have theirs.
 Resolutions = tuple[tuple[float, tuple[float, float] | None], ...]
 OF_CROPS: Resolutions = (
-    (0.45, None),
-    (0.25, (0.5, 0.95)),
-    (0.18, (0.25, 0.5)),
-    (0.12, (0.13, 0.25)),
+    (0.3, None),
+    (0.28, (0.5, 0.95)),
+    (0.25, (0.25, 0.5)),
+    (0.17, (0.13, 0.25)),
 )
 OF_FRAMES: Resolutions = ((0.6, None), (0.3, (0.6, 0.95)), (0.1, (0.35, 0.6)))
 
@@ -35,8 +35,13 @@ def degrade(draws: Draws, rgb: Tensor, resolutions: Resolutions = OF_CROPS) -> T
     """
     x = rgb.permute(0, 3, 1, 2).float() / 255
     n = len(x)
-    blurred = draws.some(0.3, n)
+    blurred = draws.some(0.28, n)
     x[blurred] = _blur(draws, x[blurred])
+    # Small hands move by much of their own size while the shutter is open.
+    smeared = draws.some(0.14, n)
+    half = _blur(draws, F.avg_pool2d(x[smeared], 2)) if len(smeared) else x[:0]
+    if len(half):
+        x[smeared] = F.interpolate(half, size=x.shape[-2:], mode="bilinear", align_corners=False)
     x = _colour(draws, x)
     order, first = draws.some(1.0, n), 0
     for i, (share, scale) in enumerate(resolutions):
@@ -69,11 +74,11 @@ def _sensor(draws: Draws, x: Tensor, scale: tuple[float, float] | None) -> Tenso
 
 def _colour(draws: Draws, x: Tensor) -> Tensor:
     n = len(x)
-    gamma = torch.exp(draws.normal(0.0, 0.22, n, 1, 1, 1))
+    gamma = torch.exp(draws.normal(0.0, 0.24, n, 1, 1, 1))
     x = x.clamp(1e-4, 1) ** gamma
-    contrast = torch.exp(draws.normal(0.0, 0.2, n, 1, 1, 1))
-    x = (x - 0.5) * contrast + 0.5 + draws.normal(0.0, 0.07, n, 1, 1, 1)
-    x = x * draws.normal(1.0, 0.07, n, 3, 1, 1)
+    contrast = torch.exp(draws.normal(0.0, 0.22, n, 1, 1, 1))
+    x = (x - 0.5) * contrast + 0.5 + draws.normal(0.0, 0.08, n, 1, 1, 1)
+    x = x * draws.normal(1.0, 0.09, n, 3, 1, 1)
     grey = (x * x.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
     saturation = torch.exp(draws.normal(0.0, 0.25, n, 1, 1, 1))
     saturation = torch.where(draws.chance(0.08, n, 1, 1, 1), 0.0, saturation)
