@@ -10,8 +10,8 @@ import numpy as np
 from digit_core import boxes
 
 PATCH = 256
-#: Side of the crop over the longer side of the joints' tight box. DIGIT was trained on 0.94 to 1.56;
-#: of the bundled weights on real photos more hands are right with 1.4 than with 1.25.
+#: Side of the crop over the longer side of the joints' tight box. DIGIT was trained on 0.94 to
+#: 1.56; of real photos' hands the bundled weights have more right with 1.4 than with 1.25.
 MARGIN = 1.4
 #: A crop of fewer pixels shows nothing; also keeps the scale finite.
 MIN_SIDE_PX = 4.0

@@ -52,4 +52,4 @@ def joined(first: Mapping[str, Sighting], look: Look, second: Reading) -> Readin
 
 
 def _mixed(share: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return share * a + (1 - share) * b
+    return np.asarray(share * a + (1 - share) * b)

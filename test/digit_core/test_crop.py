@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digit_core import boxes
-from digit_core.crop import PATCH, Crop, crop_for
+from digit_core.crop import MARGIN, PATCH, Crop, crop_for
 
 number = st.floats(-3000, 3000)
 crops = st.builds(Crop, number, number, st.floats(4, 5000))
@@ -26,9 +26,9 @@ def test_three_points_of_the_patch():
     assert crop.to_patch(three).tolist() == [[128, 128], [128, 256], [256, 128]]
 
 
-def test_the_crop_of_joints_is_their_box_grown_by_a_quarter():
+def test_the_crop_of_joints_is_their_box_grown_by_the_margin():
     crop = crop_for(np.array([[10, 20], [50, 30], [30, 100]]))
-    assert (crop.center_x, crop.center_y, crop.side) == (30, 60, 100)
+    assert (crop.center_x, crop.center_y, crop.side) == (30, 60, pytest.approx(80 * MARGIN))
 
 
 def picture(height: int = 240, width: int = 320) -> np.ndarray:
