@@ -33,6 +33,7 @@ from digit_core import DigitEstimator, Hand, TwoHands, draw_hands
 from digit_core.detection import letterbox
 from digit_core.media import Media, write_picture
 from training.default_weights.photos import NO_HANDS, Photo, read_photos
+from training.label_photos.mediapipe_process import RUNNER
 
 _COLUMNS = 4
 _TILE_PX = 256
@@ -70,9 +71,8 @@ def mediapipe(photos: Sequence[Photo], environment: Path) -> list[Result]:
     Raises:
         ValueError: it cannot be run there; the sentence says what it said last.
     """
-    runner = Path(__file__).with_name("mediapipe_hands.py")
     paths = "\n".join(str(photo.path.resolve()) for photo in photos)
-    command = [str(environment / "bin" / "python"), str(runner), "photos"]
+    command = [str(environment / "bin" / "python"), str(RUNNER), "photos"]
     done = subprocess.run(command, input=paths, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ValueError(f"{environment}: MediaPipe failed: {done.stderr.strip()[-300:]}")

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The vote: which of the hands that views saw are believed, and whether all are decided on.
+
+Views that agree on a hand's place are taken together; the median of their joints is the label.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from digit_core import boxes
+from digit_core.skeleton import SIDES
+from training.label_photos.looks import Sighting
+
+#: Views agree where the median of their joints' distances is within this share of the extent.
+AGREE = 0.05
+#: So many views of one side must agree ...
+LEAST_VIEWS = 4
+#: ... they must be this share of all that agree on the place, whatever side they tell ...
+SIDE_SHARE = 0.75
+#: ... and this share of the views that saw anything at that place.
+PLACE_SHARE = 0.5
+#: Sightings nearer than this share of the extent are of one hand.
+_SAME_HAND = 0.3
+#: A joint is sure where this share of the agreeing views has it within that share of the extent.
+_SURE_SHARE, _SURE_WITHIN = 0.75, 0.1
+
+
+@dataclass(frozen=True)
+class VotedHand:
+    """A hand that views agreed on.
+
+    Attributes:
+        side: "right" or "left", the person's own.
+        joints: (21, 2) pixels, medians over the views.
+        sure: (21,) bool, joints that the views agree on and that lie in the picture.
+        support: views that agree.
+        spread: their median distance from the label, over the hand's extent.
+        plain: seen in the picture as it is, in one pass.
+        world: (21, 3) metres, camera axes; None where no view told it.
+    """
+
+    side: str
+    joints: np.ndarray
+    sure: np.ndarray
+    support: int
+    spread: float
+    plain: bool
+    world: np.ndarray | None
+
+    @property
+    def extent(self) -> float:
+        """Longer side of the joints' box, pixels."""
+        return max(float(boxes.tight(self.joints)[2:].max()), 1.0)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a vote decided.
+
+    Attributes:
+        hands: believed, the right one first; at most one of each side, the larger.
+        undecided: (21, 2) joints each, of places that views saw but did not agree on.
+        complete: nothing else in the picture is a hand, as far as the views tell.
+    """
+
+    hands: list[VotedHand]
+    undecided: list[np.ndarray] = field(default_factory=list)
+    complete: bool = True
+
+
+def vote(sightings: Sequence[Sighting], width: int, height: int) -> Result:
+    """Decide on what the views of one picture of width x height pixels saw."""
+    left, kept, undecided = list(sightings), [], []
+    while left:
+        centre = _most_agreed(left)
+        agreeing = [s for s in left if distance(s.joints, centre) <= AGREE]
+        place = [s for s in left if distance(s.joints, centre) <= _SAME_HAND]
+        hand = _believed(agreeing, place, width, height)
+        if hand is None:
+            undecided.append(centre)
+        else:
+            kept.append(hand)
+        gone = {id(s) for s in place}
+        left = [s for s in left if id(s) not in gone]
+    kept.sort(key=lambda hand: -hand.extent)
+    hands = [h for h in (_first(kept, side) for side in SIDES) if h]
+    return Result(hands, undecided, len(hands) == len(kept) and not undecided)
+
+
+def places(sightings: Sequence[Sighting]) -> list[np.ndarray]:
+    """Joints (21, 2) of each place where a hand may be: the most agreed on first."""
+    left, found = list(sightings), []
+    while left:
+        centre = _most_agreed(left)
+        found.append(centre)
+        left = [s for s in left if distance(s.joints, centre) > _SAME_HAND]
+    return found
+
+
+def distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Median distance of joints (21, 2) over the larger extent; joints that are NaN do not count.
+
+    Infinite where no joint is known in both.
+    """
+    apart = np.linalg.norm(a - b, axis=1)
+    apart = apart[np.isfinite(apart)]
+    extent = max(np.nanmax(np.ptp(_known(p), axis=0)) for p in (a, b))
+    return float(np.median(apart) / max(extent, 1.0)) if len(apart) else float("inf")
+
+
+def _known(points: np.ndarray) -> np.ndarray:
+    return points[np.isfinite(points).all(axis=1)]
+
+
+def _most_agreed(sightings: Sequence[Sighting]) -> np.ndarray:
+    """Median joints (21, 2) of the sighting that most views agree with, and of those views."""
+    near = [
+        [s for s in sightings if distance(s.joints, middle.joints) <= AGREE] for middle in sightings
+    ]
+    best = max(near, key=lambda some: len({s.view for s in some}))
+    return np.nanmedian([s.joints for s in best], axis=0)
+
+
+def _believed(
+    agreeing: Sequence[Sighting], place: Sequence[Sighting], width: int, height: int
+) -> VotedHand | None:
+    if not agreeing:
+        return None
+    side = max(SIDES, key=lambda name: sum(s.side == name for s in agreeing))
+    voters = [s for s in agreeing if s.side == side]
+    views = len({s.view for s in voters})
+    enough = (
+        views >= LEAST_VIEWS
+        and len(voters) >= SIDE_SHARE * len(agreeing)
+        and views >= PLACE_SHARE * len({s.view for s in place})
+    )
+    return _hand(side, voters, width, height) if enough else None
+
+
+def _hand(side: str, voters: Sequence[Sighting], width: int, height: int) -> VotedHand | None:
+    told = np.array([s.joints for s in voters])
+    joints = np.nanmedian(told, axis=0)
+    if not np.isfinite(joints).all():
+        return None
+    extent = max(float(boxes.tight(joints)[2:].max()), 1.0)
+    with np.errstate(invalid="ignore"):
+        near = np.linalg.norm(told - joints, axis=2) <= _SURE_WITHIN * extent
+    inside = ((joints >= 0) & (joints <= (width - 1, height - 1))).all(1)
+    spread = float(np.median([distance(t, joints) for t in told]))
+    worlds = [s.world for s in voters if s.world is not None]
+    return VotedHand(
+        side,
+        joints,
+        (near.mean(0) >= _SURE_SHARE) & inside,
+        len({s.view for s in voters}),
+        spread,
+        any(s.first for s in voters),
+        np.median(worlds, axis=0) if worlds else None,
+    )
+
+
+def _first(hands: Sequence[VotedHand], side: str) -> VotedHand | None:
+    return next((hand for hand in hands if hand.side == side), None)
