@@ -6,7 +6,8 @@ same pictures and the same score, and both get photographs without hands.
 
 FOLDER/labels.json is a list of pictures as docs/photos.md describes it; `--split val` takes those
 of one split. Nothing but the picture is given to the estimator; with `--boxes` the labelled boxes
-are, which tells what finding hands costs. `benchmarks.photo_scores` says how it is scored.
+are, which tells what finding hands costs. `training.default_weights.photo_scores` says how it is
+scored.
 """
 
 import argparse
@@ -20,7 +21,10 @@ import cv2
 import numpy as np
 
 from benchmarks.no_hands import photographs
-from benchmarks.photo_scores import (
+from digit_core import DigitEstimator, Hand, TwoHands, draw_hands
+from digit_core.detection import letterbox
+from digit_core.media import Media, write_picture
+from training.default_weights.photo_scores import (
     Result,
     Told,
     by_category,
@@ -29,9 +33,6 @@ from benchmarks.photo_scores import (
     score_photo,
     too_many,
 )
-from digit_core import DigitEstimator, Hand, TwoHands, draw_hands
-from digit_core.detection import letterbox
-from digit_core.media import Media, write_picture
 from training.default_weights.photos import NO_HANDS, Photo, read_photos
 from training.label_photos.mediapipe_process import RUNNER
 

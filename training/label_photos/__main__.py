@@ -44,7 +44,9 @@ def parser() -> argparse.ArgumentParser:
         choices=TEACHERS,
         help="who votes (default: both with --mediapipe, else weights)",
     )
-    it.add_argument("--mediapipe", type=Path, metavar="VENV", help="with requirements/mediapipe.txt")
+    it.add_argument(
+        "--mediapipe", type=Path, metavar="VENV", help="with requirements/mediapipe.txt"
+    )
     it.add_argument("--weights", type=Path, metavar="FILE", help="default: the bundled ones")
     it.add_argument("--device", help="of the weights: cpu, cuda (default: the best there is)")
     it.add_argument("--jobs", type=flags.positive, default=1, help="processes")

@@ -2,13 +2,14 @@
 """One picture to its labels: look, look closer where a hand may be, vote."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from digit_core import boxes
 from training.label_photos.looks import CLOSE, Look, Sighting, close_looks, numbered, whole_looks
-from training.label_photos.vote import Result, VotedHand, places, vote
+from training.label_photos.vote import Place, Result, VotedHand, found_places, same_place, vote
 
 #: So many places of a picture are looked at closely, those that most views agree on first.
 _MOST_PLACES = 4
@@ -37,23 +38,29 @@ class Labeller:
 
     def label(self, image: np.ndarray) -> Result:
         """Vote on the hands of an image (H, W, 3) uint8 RGB."""
-        height, width = image.shape[:2]
-        whole = whole_looks(width, height)
+        whole = whole_looks(image.shape[1], image.shape[0])
         seen, count = self._seen(image, whole, 0)
-        if not seen and self._doubter not in self._teachers:
-            doubts = self._doubter.see(image, numbered(whole, count))
-            return Result([], places(doubts), not doubts)
-        wanted = places(seen)[:_MOST_PLACES]
+        result = self._closer(image, seen, count)
+        if result.hands or result.undecided or self._doubter in self._teachers:
+            return result
+        return Result([], found_places(self._doubter.see(image, numbered(whole, count))))
+
+    def _closer(self, image: np.ndarray, seen: list[Sighting], count: int) -> Result:
+        """Look closely where a hand may be, again where the views do not agree, and vote."""
+        height, width = image.shape[:2]
         result = vote(seen, width, height)
+        wanted, looked_at = [place.joints for place in found_places(seen)], []
         for round_ in range(len(CLOSE)):
+            wanted = wanted[:_MOST_PLACES]
             if not wanted:
                 break
+            looked_at += wanted
             looks = [look for joints in wanted for look in close_looks(joints, round_)]
             more, count = self._seen(image, looks, count)
-            seen += more
+            seen = seen + more
             result = vote(seen, width, height)
-            wanted = result.undecided[:_MOST_PLACES]
-        return result
+            wanted = [place.joints for place in result.undecided]
+        return replace(result, undecided=[p for p in result.undecided if not _once(p, looked_at)])
 
     def close(self) -> None:
         """End what the teachers started."""
@@ -69,6 +76,11 @@ class Labeller:
             seen += teacher.see(image, numbered(looks, count))
             count += len(looks)
         return seen, count
+
+
+def _once(place: Place, looked_at: Sequence[np.ndarray]) -> bool:
+    """Whether one view alone saw a hand there, and none of those that looked closely."""
+    return place.views == 1 and any(same_place(place.joints, joints) for joints in looked_at)
 
 
 def entry(result: Result, scale: float, width: int, height: int) -> dict[str, Any]:

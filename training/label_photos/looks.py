@@ -78,7 +78,7 @@ def whole_looks(width: int, height: int) -> list[Look]:
     All but the first ask for whatever may be a hand.
     """
     longer, middle = max(width, height), (np.array([width, height]) - 1) / 2
-    looks = []
+    looks: list[Look] = []
     for share, mirrored in _WHOLE:
         size = min(_WHOLE_PX, round(share * longer))
         view = View(middle, share * longer, turned(0, mirrored), max(size, 64))

@@ -66,7 +66,10 @@ def photos() -> None:
     """Answer each path on the standard input."""
     with hands_of(video=False) as hands:
         for path in sys.stdin.read().splitlines():
-            image = cv2.cvtColor(cv2.imread(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+            read = cv2.imread(path, cv2.IMREAD_COLOR)
+            if read is None:
+                raise SystemExit(f"{path}: no picture that can be read")
+            image = cv2.cvtColor(read, cv2.COLOR_BGR2RGB)
             answer = hands.process(image)
             print(json.dumps(hands_in(answer, image.shape[1], image.shape[0])), flush=True)
 

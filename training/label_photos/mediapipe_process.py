@@ -67,13 +67,16 @@ class MediaPipeTeacher:
 
     def _answer(self, rgb: np.ndarray, low: bool) -> list[dict]:
         process = self._started()
+        assert process.stdin and process.stdout
         job = {"height": rgb.shape[0], "width": rgb.shape[1], "low": low}
         try:
             process.stdin.write(json.dumps(job).encode() + b"\n" + rgb.tobytes())
             process.stdin.flush()
             return json.loads(process.stdout.readline())
         except (OSError, json.JSONDecodeError) as error:
-            raise DataError(f"{self._environment}: MediaPipe failed: {self._last_words()}") from error
+            raise DataError(
+                f"{self._environment}: MediaPipe failed: {self._last_words()}"
+            ) from error
 
     def _started(self) -> subprocess.Popen:
         if self._process is None:

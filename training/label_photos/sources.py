@@ -14,8 +14,8 @@ from digit_core.media import Media, MediaError
 from training.interhand.errors import DataError
 
 #: Files of a folder that are looked at; a file that is named itself may end in anything.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
-SUFFIXES += (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
+SUFFIXES |= {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"}
 #: Larger pictures are shrunk before the vote.
 LONGEST_PX = 960
 _HASHED_BYTES = 1 << 22

@@ -4,7 +4,7 @@
 Views that agree on a hand's place are taken together; the median of their joints is the label.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,8 @@ SIDE_SHARE = 0.75
 PLACE_SHARE = 0.5
 #: Sightings nearer than this share of the extent are of one hand.
 _SAME_HAND = 0.3
+#: A bad reading of a hand has this share of its box in the hand's, squared and grown by that.
+_ON_IT, _ABOUT = 0.5, 1.2
 #: A joint is sure where this share of the agreeing views has it within that share of the extent.
 _SURE_SHARE, _SURE_WITHIN = 0.75, 0.1
 
@@ -56,47 +58,95 @@ class VotedHand:
 
 
 @dataclass(frozen=True)
+class Place:
+    """A place where views saw a hand that they did not agree on.
+
+    Attributes:
+        joints: (21, 2) pixels, of the views that agree most.
+        views: that saw anything there.
+        sides: that they told.
+    """
+
+    joints: np.ndarray
+    views: int
+    sides: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Result:
     """What a vote decided.
 
     Attributes:
         hands: believed, the right one first; at most one of each side, the larger.
-        undecided: (21, 2) joints each, of places that views saw but did not agree on.
-        complete: nothing else in the picture is a hand, as far as the views tell.
+        undecided: places that views saw but did not agree on.
+        spare: hands that were believed but smaller than another of their side.
     """
 
     hands: list[VotedHand]
-    undecided: list[np.ndarray] = field(default_factory=list)
-    complete: bool = True
+    undecided: list[Place] = field(default_factory=list)
+    spare: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Nothing but `hands` is a hand in the picture, as far as the views tell."""
+        return not self.undecided and not self.spare
 
 
 def vote(sightings: Sequence[Sighting], width: int, height: int) -> Result:
     """Decide on what the views of one picture of width x height pixels saw."""
-    left, kept, undecided = list(sightings), [], []
+    kept: list[VotedHand] = []
+    undecided: list[Place] = []
+    for centre, agreeing, about in _by_place(sightings):
+        hand = _believed(agreeing, about, width, height)
+        if hand is not None:
+            kept.append(hand)
+            continue
+        undecided.append(_place(centre, about))
+    kept.sort(key=lambda hand: -hand.extent)
+    hands = [h for h in (_first(kept, side) for side in SIDES) if h]
+    doubtful = [p for p in undecided if not any(_misread(p, hand) for hand in kept)]
+    return Result(hands, doubtful, len(kept) - len(hands))
+
+
+def found_places(sightings: Sequence[Sighting]) -> list[Place]:
+    """Each place where a hand may be: the most agreed on first."""
+    return [_place(centre, about) for centre, _, about in _by_place(sightings)]
+
+
+def _place(centre: np.ndarray, about: Sequence[Sighting]) -> Place:
+    return Place(centre, len({s.view for s in about}), frozenset(s.side for s in about))
+
+
+def _by_place(
+    sightings: Sequence[Sighting],
+) -> Iterator[tuple[np.ndarray, list[Sighting], list[Sighting]]]:
+    """Median joints of those that agree most, these, and all of that place; then of the rest."""
+    left = list(sightings)
     while left:
         centre = _most_agreed(left)
         agreeing = [s for s in left if distance(s.joints, centre) <= AGREE]
-        place = [s for s in left if distance(s.joints, centre) <= _SAME_HAND]
-        hand = _believed(agreeing, place, width, height)
-        if hand is None:
-            undecided.append(centre)
-        else:
-            kept.append(hand)
-        gone = {id(s) for s in place}
+        about = [s for s in left if same_place(s.joints, centre)]
+        yield centre, agreeing, about
+        # The middle of views need not be within reach of any of them; then nothing would end.
+        gone = {id(s) for s in about or left}
         left = [s for s in left if id(s) not in gone]
-    kept.sort(key=lambda hand: -hand.extent)
-    hands = [h for h in (_first(kept, side) for side in SIDES) if h]
-    return Result(hands, undecided, len(hands) == len(kept) and not undecided)
 
 
-def places(sightings: Sequence[Sighting]) -> list[np.ndarray]:
-    """Joints (21, 2) of each place where a hand may be: the most agreed on first."""
-    left, found = list(sightings), []
-    while left:
-        centre = _most_agreed(left)
-        found.append(centre)
-        left = [s for s in left if distance(s.joints, centre) > _SAME_HAND]
-    return found
+def same_place(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether joints (21, 2) are so near that both are of one hand."""
+    return distance(a, b) <= _SAME_HAND
+
+
+def _misread(place: Place, hand: VotedHand) -> bool:
+    """Whether what few views saw there is a believed hand, read badly.
+
+    It lies on that hand, and one view saw it, or a few that tell the same side.
+    """
+    box = boxes.tight(place.joints)
+    area = max(float(box[2] * box[3]), 1.0)
+    shared = boxes.overlap_area(box, boxes.square(boxes.tight(hand.joints), _ABOUT))
+    few = place.views == 1 or (place.views < LEAST_VIEWS and place.sides == {hand.side})
+    return few and shared >= _ON_IT * area
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:

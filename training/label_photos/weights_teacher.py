@@ -36,7 +36,7 @@ class WeightsTeacher:
         self._estimator = DigitEstimator.load(weights, device, settings=settings)
 
     def see(self, image: np.ndarray, looks: Sequence[tuple[int, Look]]) -> list[Sighting]:
-        """Hands in views of an image (H, W, 3) uint8 RGB; each look comes with its view's number."""
+        """Hands in views of an image (H, W, 3) uint8 RGB; each look has its view's number."""
         seen = []
         for number, look in looks:
             size, given = look.view.size, None
