@@ -48,17 +48,18 @@ class Labeller:
     def _closer(self, image: np.ndarray, seen: list[Sighting], count: int) -> Result:
         """Look closely where a hand may be, again where the views do not agree, and vote."""
         height, width = image.shape[:2]
-        result = vote(seen, width, height)
-        wanted, looked_at = [place.joints for place in found_places(seen)], []
+        result, looked_at = vote(seen, width, height), []
+        wanted = [place.joints for place in found_places(seen)]
         for round_ in range(len(CLOSE)):
             wanted = wanted[:_MOST_PLACES]
             if not wanted:
                 break
-            looked_at += wanted
             looks = [look for joints in wanted for look in close_looks(joints, round_)]
             more, count = self._seen(image, looks, count)
             seen = seen + more
-            result = vote(seen, width, height)
+            times = len(CLOSE[round_]) * len(self._teachers)
+            looked_at += [joints for joints in wanted for _ in range(times)]
+            result = vote(seen, width, height, looked_at)
             wanted = [place.joints for place in result.undecided]
         return replace(result, undecided=[p for p in result.undecided if not _once(p, looked_at)])
 

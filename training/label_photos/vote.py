@@ -21,6 +21,8 @@ LEAST_VIEWS = 4
 SIDE_SHARE = 0.75
 #: ... and this share of the views that saw anything at that place.
 PLACE_SHARE = 0.5
+#: ... and this share of the number of views that were laid closely about it.
+CLOSE_SHARE = 0.45
 #: Sightings nearer than this share of the extent are of one hand.
 _SAME_HAND = 0.3
 #: A bad reading of a hand has this share of its box in the hand's, squared and grown by that.
@@ -92,12 +94,24 @@ class Result:
         return not self.undecided and not self.spare
 
 
-def vote(sightings: Sequence[Sighting], width: int, height: int) -> Result:
-    """Decide on what the views of one picture of width x height pixels saw."""
+def vote(
+    sightings: Sequence[Sighting],
+    width: int,
+    height: int,
+    looked_at: Sequence[np.ndarray] = (),
+) -> Result:
+    """Decide on what the views of one picture saw.
+
+    Args:
+        sightings: all that was seen.
+        width, height: of the picture, pixels.
+        looked_at: (21, 2) joints that a view was laid closely about, one for each such view.
+    """
     kept: list[VotedHand] = []
     undecided: list[Place] = []
     for centre, agreeing, about in _by_place(sightings):
-        hand = _believed(agreeing, about, width, height)
+        closely = sum(same_place(centre, joints) for joints in looked_at)
+        hand = _believed(agreeing, about, closely, width, height)
         if hand is not None:
             kept.append(hand)
             continue
@@ -124,8 +138,9 @@ def _by_place(
     left = list(sightings)
     while left:
         centre = _most_agreed(left)
-        agreeing = [s for s in left if distance(s.joints, centre) <= AGREE]
-        about = [s for s in left if same_place(s.joints, centre)]
+        apart = distances(np.array([s.joints for s in left]), centre)
+        agreeing = [s for s, far in zip(left, apart, strict=True) if far <= AGREE]
+        about = [s for s, far in zip(left, apart, strict=True) if far <= _SAME_HAND]
         yield centre, agreeing, about
         # The middle of views need not be within reach of any of them; then nothing would end.
         gone = {id(s) for s in about or left}
@@ -154,27 +169,41 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 
     Infinite where no joint is known in both.
     """
-    apart = np.linalg.norm(a - b, axis=1)
-    apart = apart[np.isfinite(apart)]
-    extent = max(np.nanmax(np.ptp(_known(p), axis=0)) for p in (a, b))
-    return float(np.median(apart) / max(extent, 1.0)) if len(apart) else float("inf")
+    return float(distances(a, b))
 
 
-def _known(points: np.ndarray) -> np.ndarray:
-    return points[np.isfinite(points).all(axis=1)]
+def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """`distance` of joints (..., 21, 2) of shapes that broadcast: (...)."""
+    apart = np.sort(np.linalg.norm(a - b, axis=-1), axis=-1)  # NaN come last
+    known = np.isfinite(apart).sum(-1)
+    middle = [
+        np.take_along_axis(apart, np.maximum(at, 0)[..., None], -1)[..., 0]
+        for at in ((known - 1) // 2, known // 2)
+    ]
+    median = np.where(known > 0, (middle[0] + middle[1]) / 2, np.inf)
+    return median / np.fmax(np.fmax(_extent(a), _extent(b)), 1.0)
+
+
+def _extent(joints: np.ndarray) -> np.ndarray:
+    """Longer sides (...) of the boxes of joints (..., 21, 2)."""
+    return (np.fmax.reduce(joints, axis=-2) - np.fmin.reduce(joints, axis=-2)).max(-1)
 
 
 def _most_agreed(sightings: Sequence[Sighting]) -> np.ndarray:
     """Median joints (21, 2) of the sighting that most views agree with, and of those views."""
-    near = [
-        [s for s in sightings if distance(s.joints, middle.joints) <= AGREE] for middle in sightings
-    ]
-    best = max(near, key=lambda some: len({s.view for s in some}))
-    return np.nanmedian([s.joints for s in best], axis=0)
+    joints = np.array([s.joints for s in sightings])
+    views = np.array([s.view for s in sightings])
+    near = distances(joints[:, None], joints[None]) <= AGREE
+    best = max(near, key=lambda rows: len(set(views[rows])))
+    return np.nanmedian(joints[best], axis=0)
 
 
 def _believed(
-    agreeing: Sequence[Sighting], place: Sequence[Sighting], width: int, height: int
+    agreeing: Sequence[Sighting],
+    place: Sequence[Sighting],
+    closely: int,
+    width: int,
+    height: int,
 ) -> VotedHand | None:
     if not agreeing:
         return None
@@ -185,6 +214,7 @@ def _believed(
         views >= LEAST_VIEWS
         and len(voters) >= SIDE_SHARE * len(agreeing)
         and views >= PLACE_SHARE * len({s.view for s in place})
+        and views >= CLOSE_SHARE * closely
     )
     return _hand(side, voters, width, height) if enough else None
 
@@ -198,7 +228,7 @@ def _hand(side: str, voters: Sequence[Sighting], width: int, height: int) -> Vot
     with np.errstate(invalid="ignore"):
         near = np.linalg.norm(told - joints, axis=2) <= _SURE_WITHIN * extent
     inside = ((joints >= 0) & (joints <= (width - 1, height - 1))).all(1)
-    spread = float(np.median([distance(t, joints) for t in told]))
+    spread = float(np.median(distances(told, joints)))
     worlds = [s.world for s in voters if s.world is not None]
     return VotedHand(
         side,
