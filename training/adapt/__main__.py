@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     it.add_argument("--part", choices=tuple(COURSES), default="both")
     it.add_argument("--start-from", type=Path, default=BUNDLED, metavar="FILE")
     it.add_argument("--rate", type=float, default=RATE, help="highest learning rate")
-    it.add_argument("--batch", type=flags.positive, default=32, help="a multiple of 4")
+    it.add_argument("--batch", type=flags.positive, default=32, help="a multiple of 8")
     it.add_argument("--seed", type=int, default=1)
     it.add_argument(
         "--pool", type=flags.positive, default=512, help="pairs of hands made at a time"
@@ -168,8 +168,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line; 2 with a sentence where an input cannot be used; worse weights are no error."""
     it = parser()
     o = it.parse_args(arguments)
-    if o.batch % 4 or o.minutes <= 0 or o.rate <= 0 or o.chunk < 0:
-        it.error("--batch is a multiple of 4, --minutes and --rate are above 0, --chunk from 0 on")
+    if o.batch % 8 or o.minutes <= 0 or o.rate <= 0 or o.chunk < 0:
+        it.error("--batch is a multiple of 8, --minutes and --rate are above 0, --chunk from 0 on")
     try:
         adapt(o)
     except (ValueError, OSError, CheckpointError) as error:

@@ -8,10 +8,13 @@ goes on where it was stopped.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections import Counter
 from pathlib import Path
+
+import cv2
 
 from digit_core.media import write_picture
 from digit_core.printable import printable
@@ -49,6 +52,11 @@ def parser() -> argparse.ArgumentParser:
     )
     it.add_argument("--weights", type=Path, metavar="FILE", help="default: the bundled ones")
     it.add_argument("--device", help="of the weights: cpu, cuda (default: the best there is)")
+    it.add_argument(
+        "--without-hands",
+        action="store_true",
+        help="the inputs are known to show no hand; nothing looks at them",
+    )
     it.add_argument("--jobs", type=flags.positive, default=1, help="processes")
     it.add_argument("--sheet-most", type=flags.positive, default=60, help="pictures in the sheet")
     return it
@@ -89,7 +97,8 @@ def run(o: argparse.Namespace) -> int:
     fresh, told = 0, time.monotonic()
     try:
         new = shots(files, o.every, store.names, complain)
-        for shot, result in labelled(new, teaching, o.jobs):
+        known = ((shot, Result([])) for shot in new)
+        for shot, result in known if o.without_hands else labelled(new, teaching, o.jobs):
             keep(store, shot, result, o.longer_side)
             fresh += 1
             if time.monotonic() - told > _TELL_EVERY_S:
@@ -127,6 +136,9 @@ def summary(entries: list[dict]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Command line; 2 with one sentence where an input cannot be read or the output written."""
     o = parser().parse_args(arguments)
+    # The one sentence about a bad file is ours.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         bad = run(o)
     except (ValueError, OSError) as error:

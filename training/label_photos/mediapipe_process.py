@@ -82,11 +82,16 @@ class MediaPipeTeacher:
         if self._process is None:
             pipe = subprocess.PIPE
             command = [str(self._python), str(RUNNER), "views"]
-            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self._said)
+            # In a session of its own: an interrupt of the command must not end it half way.
+            self._process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=self._said, start_new_session=True
+            )
         return self._process
 
     def _last_words(self) -> str:
         if self._process is not None:
-            self._process.wait(timeout=10)
+            self._process.kill()  # what it said before its answers ended is there
+            self._process.wait()
         self._said.seek(0)
-        return printable(self._said.read().decode(errors="replace").strip()[-300:])
+        lines = self._said.read().decode(errors="replace").strip().splitlines()
+        return printable(lines[-1]) if lines else "it ended without a word"

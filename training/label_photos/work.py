@@ -2,15 +2,18 @@
 """Labelling in several processes, results in the order of the pictures."""
 
 import multiprocessing
+import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from training.interhand.errors import DataError
 from training.label_photos.labelling import Labeller, Teacher
 from training.label_photos.mediapipe_process import MediaPipeTeacher
 from training.label_photos.sources import Shot
@@ -71,9 +74,20 @@ def labelled(
         finally:
             labeller.close()
         return
+    try:
+        yield from _in_processes(shots, teaching, processes)
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a labelling process was ended, perhaps for memory; try fewer --jobs"
+        ) from error
+
+
+def _in_processes(
+    shots: Iterable[Shot], teaching: Teaching, processes: int
+) -> Iterator[tuple[Shot, Result]]:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _set_up, (teaching, processes)) as pool:
-        waiting: deque[tuple[Shot, Future[Result]]] = deque()
+    waiting: deque[tuple[Shot, Future[Result]]] = deque()
+    with ProcessPoolExecutor(processes, context, _set_up, (processes,)) as pool:
         try:
             for shot in shots:
                 waiting.append((shot, pool.submit(_label, teaching, shot.image)))
@@ -88,7 +102,8 @@ def labelled(
                 future.cancel()
 
 
-def _set_up(teaching: Teaching, processes: int) -> None:
+def _set_up(processes: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the caller's to handle
     torch.set_num_threads(max(1, torch.get_num_threads() // processes))
 
 
