@@ -25,6 +25,7 @@ from benchmarks.clip import CLIP, read_truth
 from benchmarks.hardware import hardware
 from digit_core import Camera, DigitEstimator
 from digit_core.media import Media
+from training.label_photos.mediapipe_process import RUNNER
 
 _WARM_UP = 20
 #: Every so many frames of the clip one starts a stream of its own.
@@ -48,8 +49,7 @@ def theirs(environment: Path) -> tuple[np.ndarray, str]:
     Raises:
         ValueError: MediaPipe cannot be run there.
     """
-    runner = Path(__file__).with_name("mediapipe_hands.py")
-    command = [str(environment / "bin" / "python"), str(runner), "clip", str(CLIP)]
+    command = [str(environment / "bin" / "python"), str(RUNNER), "clip", str(CLIP)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ValueError(f"{environment}: MediaPipe failed: {done.stderr.strip()[-300:]}")

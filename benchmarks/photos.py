@@ -6,7 +6,8 @@ same pictures and the same score, and both get photographs without hands.
 
 FOLDER/labels.json is a list of pictures as docs/photos.md describes it; `--split val` takes those
 of one split. Nothing but the picture is given to the estimator; with `--boxes` the labelled boxes
-are, which tells what finding hands costs. `benchmarks.photo_scores` says how it is scored.
+are, which tells what finding hands costs. `training.default_weights.photo_scores` says how it is
+scored.
 """
 
 import argparse
@@ -20,7 +21,10 @@ import cv2
 import numpy as np
 
 from benchmarks.no_hands import photographs
-from benchmarks.photo_scores import (
+from digit_core import DigitEstimator, Hand, TwoHands, draw_hands
+from digit_core.detection import letterbox
+from digit_core.media import Media, write_picture
+from training.default_weights.photo_scores import (
     Result,
     Told,
     by_category,
@@ -29,10 +33,8 @@ from benchmarks.photo_scores import (
     score_photo,
     too_many,
 )
-from digit_core import DigitEstimator, Hand, TwoHands, draw_hands
-from digit_core.detection import letterbox
-from digit_core.media import Media, write_picture
 from training.default_weights.photos import NO_HANDS, Photo, read_photos
+from training.label_photos.mediapipe_process import RUNNER
 
 _COLUMNS = 4
 _TILE_PX = 256
@@ -70,9 +72,8 @@ def mediapipe(photos: Sequence[Photo], environment: Path) -> list[Result]:
     Raises:
         ValueError: it cannot be run there; the sentence says what it said last.
     """
-    runner = Path(__file__).with_name("mediapipe_hands.py")
     paths = "\n".join(str(photo.path.resolve()) for photo in photos)
-    command = [str(environment / "bin" / "python"), str(runner), "photos"]
+    command = [str(environment / "bin" / "python"), str(RUNNER), "photos"]
     done = subprocess.run(command, input=paths, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ValueError(f"{environment}: MediaPipe failed: {done.stderr.strip()[-300:]}")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.no_hands import photographs
-from benchmarks.photo_scores import by_category, score_photo, summary
 from benchmarks.photos import evaluate, print_table
 from digit_core import DigitEstimator, TwoHands, weights
+from training.default_weights.photo_scores import by_category, score_photo, summary
 from training.default_weights.photos import Photo, PhotoHand, read_photos
 
 PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "reference" / "photos"

@@ -145,23 +145,36 @@ def calibrate(
     for images, truth in kept_aside(count, FIT_SEED):
         measured.add(networks.pose, images, truth)
     found = fitted(*measured.spreads())
+    law = presence_law(networks, frame_count, photos)
+    if law is None:
+        raise ValueError(
+            f"no hand is seen in {frame_count} frames; these weights must learn more first"
+        )
+    found = replace(found, **law)
+    write(weights, found)
+    return found
+
+
+def presence_law(
+    networks: Networks, frame_count: int, photos: Sequence[Photo] = ()
+) -> dict[str, float] | None:
+    """`Calibration`'s numbers of a hand's probability, fitted on rendered frames and on photos.
+
+    None where the networks see no hand in any. Renders and photos weigh the same, however many
+    there are.
+    """
     plain = replace(networks, calibration=NOT_CALIBRATED)
     real = ((p.image, p.hands, p.complete) for p in photos if p.hands or p.complete)
     sources = [
         rows for rows in (hands_told(plain, s) for s in (rendered(frame_count), real)) if len(rows)
     ]
     if not sources:
-        raise ValueError(
-            f"no hand is seen in {frame_count} frames; these weights must learn more first"
-        )
-    # Renders and photos weigh the same, however many there are.
+        return None
     weight = np.concatenate([np.full(len(rows), 1 / len(rows)) for rows in sources])
     presence, sharpness, there = np.concatenate(sources).T
     hands = fitted_hands(presence, sharpness, there > 0, weight)
     names = ("presence_weight", "sharpness_weight", "offset")
-    found = replace(found, **dict(zip(names, map(float, hands), strict=True)))
-    write(weights, found)
-    return found
+    return dict(zip(names, map(float, hands), strict=True))
 
 
 def main() -> int:

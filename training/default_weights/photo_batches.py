@@ -50,22 +50,26 @@ class PhotoBatches:
     """Draws views of photos for one network.
 
     Args:
-        photos: labelled photos; some are complete, some show two hands together.
+        photos: labelled photos, some with hands. Of none that is complete no places without hands
+            are learnt.
     """
 
     def __init__(self, photos: Sequence[Photo]) -> None:
         useful = [photo for photo in photos if photo.hands or photo.complete]
         self._any, self._seen = Choice(useful), Choice([p for p in useful if p.hands])
         complete = [p for p in useful if p.complete]
-        self._complete = Choice(complete)
-        self._people = Choice([p for p in complete if p.hands] or complete)
+        self._has_complete = bool(complete)
+        self._complete = Choice(complete or useful)
+        self._people = Choice([p for p in complete if p.hands] or complete or useful)
         self._together = Choice([p for p in useful if p.together] or useful)
 
     def backgrounds(self, count: int) -> list[np.ndarray]:
         """Square cuts (S, S, 3) uint8 of complete photos that show no hand: rooms, faces, shirts.
 
-        Fewer than `count` where hands fill the photos.
+        Fewer than `count` where hands fill the photos, none where no photo is complete.
         """
+        if not self._has_complete:
+            return []
         rng, cuts = np.random.default_rng(0), []
         for _ in range(_TRIES * count):
             people = rng.random() < _PEOPLE

@@ -40,6 +40,11 @@ class View:
         middle = (self.size - 1) / 2
         return (points - self.centre) @ self.turn * (self.size / self.side) + middle
 
+    def to_photo(self, points: np.ndarray) -> np.ndarray:
+        """View pixels (..., 2) to photo pixels: the inverse of `from_photo`."""
+        middle = (self.size - 1) / 2
+        return (points - middle) @ self.turn.T * (self.side / self.size) + self.centre
+
     def cut(self, image: np.ndarray, border: int) -> np.ndarray:
         """The view of an image (H, W, 3) uint8: (size, size, 3); `border` is around the image.
 

@@ -161,6 +161,8 @@ def confidence_figures(results: Sequence[Result]) -> dict[str, float]:
     inside, told, there = [], [], []
     for photo, hands, _ in results:
         for hand in hands:
+            if not isinstance(hand, Hand):
+                continue
             near = [
                 int(score_photo(replace(photo, hands=(h,)), [hand])[0].within.sum())
                 for h in photo.hands
