@@ -28,15 +28,15 @@ class Settings:
         depth_filter: of depths; speeds in hand sizes a second.
 
     >>> Settings(presence_on=0.6).presence_off
-    0.3
-    >>> Settings(presence_on=0.2)
+    0.2
+    >>> Settings(presence_on=0.1)
     Traceback (most recent call last):
-    ValueError: presence_off: 0.3: expected at most presence_on (0.2)
+    ValueError: presence_off: 0.2: expected at most presence_on (0.1)
     """
 
     detection_threshold: float = 0.15
     presence_on: float = 0.6
-    presence_off: float = 0.3
+    presence_off: float = 0.2
     min_joint_confidence: float = MIN_JOINT_CONFIDENCE
     detect_every: int = 10
     max_gap_s: float = 0.5

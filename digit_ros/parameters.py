@@ -151,7 +151,7 @@ class Parameters:
         live=True,
     )
     presence_off: float = parameter(
-        0.3,
+        0.2,
         "Confidence below which a tracked hand counts as lost; at most presence_on.",
         number(0.01, 0.99),
         live=True,

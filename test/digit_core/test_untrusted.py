@@ -42,6 +42,11 @@ def confidences(hands):
     return [hand.confidence for hand in hands]
 
 
+def spread(hand):
+    """Its joints' deviation in the median, as a share of its box."""
+    return np.median(hand.joint_sigma_px) / hand.box[2]
+
+
 def without(picture, place):
     """The picture with what is in and about a box painted over."""
     x, y, w, h = place.astype(int).tolist()
@@ -101,9 +106,9 @@ def test_a_hand_cut_by_the_pictures_edge_is_not_told_for_sure(estimator, frame, 
         for hand in estimator(cut(alone, places[i], edge, 0.5)):
             assert hand.confidence < whole.confidence
             assert hand.joint_confidence.mean() < whole.joint_confidence.mean()
-            assert np.median(hand.joint_sigma_px) > 1.2 * np.median(whole.joint_sigma_px)
+            assert spread(hand) > 1.5 * spread(whole)
         quarter = confidences(estimator(cut(alone, places[i], edge, 0.25)))
-        assert max(quarter, default=0.0) < 0.8, edge
+        assert max(quarter, default=0.0) < 0.85, edge
 
 
 @pytest.mark.parametrize("how", ["gone", "out of focus"])
