@@ -42,7 +42,7 @@ def cut_by_frame(draws: Draws, images: Tensor, targets: dict[str, Tensor]) -> No
     seen = valid & (at < edge[:, None])
     left = seen.unflatten(1, (2, 21)).float().sum(2)
     had = valid.unflatten(1, (2, 21)).float().sum(2)
-    chosen = draws.chance(_SHARE, n) & (left >= _KEPT * had).all(1)
+    chosen = draws.chance(_SHARE, n) & (left >= _KEPT * had).all(1) & (edge < 1)
     place = (torch.arange(size, device=images.device) + 0.5) / size
     place = torch.where(from_end[:, None], 1 - place, place)
     beyond = chosen[:, None] & (place >= edge[:, None])
