@@ -121,7 +121,7 @@ CHANGES = {
     "detection_threshold": (HERE, ("--detection-threshold", "0.99")),
     "detect_every": (HERE, ("--detect-every", "1")),
     "presence_on": (HERE, ("--presence-on", "0.99")),
-    "presence_off": (HERE, ("--presence-off", "0.01")),
+    "presence_off": (HERE, ("--presence-off", "0.6")),
     "smooth": (HERE, ("--no-smooth",)),
     "filter_min_cutoff_hz": (HERE, ("--filter-min-cutoff-hz", "20")),
     "filter_beta": (HERE, ("--filter-beta", "0")),

@@ -24,7 +24,7 @@ from training.synth.pairs import PairOptions, random_pairs
 from training.synth.picture import CloseUps, Studio
 
 JOINTS = 21
-MEDIAN_PX, P99_PX = 0.1, 0.5
+MEDIAN_PX, P99_PX = 0.1, 0.6
 #: Least share of a heatmap's mass within five cells of its mean.
 ONE_PLACE = 0.5
 LEAST_JOINTS = 500
